@@ -62,7 +62,10 @@ impl Room {
                 );
             }
             Record::Moderate { id, change } => {
-                self.sanctions.prune(change.user, self.time_of(*id));
+                let now = self.time_of(*id);
+                if let Some(sanctions) = self.sanctions.present_mut() {
+                    sanctions.prune(change.user, now);
+                }
                 self.moderate(*change);
                 self.log_member(*id, *change);
             }
@@ -227,8 +230,8 @@ impl Room {
             let by = (self.users.name(stored.author) != user).then_some(user);
             let deleted = Deleted { ms: self.time_of(id), by, reason };
             let tombstone = body.without_content(deleted).write();
-            if let Some(nonce) = body.nonce {
-                self.nonces.forget_text(stored.author, nonce);
+            if let (Some(nonce), Some(nonces)) = (body.nonce, self.nonces.present_mut()) {
+                nonces.forget_text(stored.author, nonce);
             }
             uncount(&mut self.users, self.import_run, stored);
             if let Some(range_counts) = &mut self.range_counts {
@@ -275,7 +278,8 @@ impl Room {
 
     /// Removes the annotations of message `m`.
     fn drop_annotations(&mut self, m: u64) {
-        if let Some(annotations) = self.annotations.remove(m) {
+        let annotations = self.annotations.present_mut();
+        if let Some(annotations) = annotations.and_then(|annotations| annotations.remove(m)) {
             self.discard_annotations(annotations);
         }
     }
@@ -294,8 +298,11 @@ impl Room {
     /// emptied, so that no cursor is accepted across the gap.
     fn advance_last(&mut self, id: Id) {
         if id.n != self.last.n + 1 {
-            self.journal = Journal::starting_after(Id { ms: id.ms, n: id.n.saturating_sub(1) });
-            self.annotations.forget_events();
+            let base = Id { ms: id.ms, n: id.n.saturating_sub(1) };
+            self.journal = Journal::starting_after(base).into();
+            if let Some(annotations) = self.annotations.present_mut() {
+                annotations.forget_events();
+            }
         }
         self.last = id;
     }
@@ -305,7 +312,8 @@ impl Room {
         // A journal entry must not outlive its message, so the journal is trimmed first.
         let trimmed_event = messages_from.checked_sub(1).and_then(|m| self.messages.get(m));
         let journal_from = trimmed_event.map_or(0, |message| message.id.n + 1).max(journal_from);
-        if let Some(base) = self.id_at(journal_from.saturating_sub(1).min(self.last.n)) {
+        let base = self.id_at(journal_from.saturating_sub(1).min(self.last.n));
+        if let Some(base) = base.filter(|base| *base != self.journal.base()) {
             while let Some(entry) = self.journal.forget(base) {
                 work::visit(1);
                 if let Some(m) = entry.change.annotates() {

@@ -78,6 +78,10 @@ impl<T> ChunkedDeque<T> {
 
     pub(crate) fn push_back(&mut self, entry: T) {
         if self.rest.is_none() && self.front.len() < CHUNK {
+            if self.front.capacity() == 0 {
+                // Otherwise the first entry reserves space for four.
+                self.front.reserve_exact(1);
+            }
             return self.front.push_back(entry);
         }
         let rest = self.rest.get_or_insert_default();

@@ -14,58 +14,63 @@ const FEW: usize = 4;
 
 /// Entries by index.
 #[derive(Clone, Debug)]
-pub(crate) struct ChunkedVec<T> {
+pub(crate) struct ChunkedVec<T>(Form<T>);
+
+#[derive(Clone, Debug)]
+enum Form<T> {
+    /// The only chunk, as most rooms are small.
+    One(Vec<T>),
     /// All chunks are full except the last one. It may be empty, so push/pop at a chunk boundary
     /// does not reallocate.
-    chunks: Vec<Vec<T>>,
+    #[allow(clippy::box_collection, reason = "most rooms have one chunk, and there are many rooms")]
+    Many(Box<Vec<Vec<T>>>),
 }
 
 impl<T> Default for ChunkedVec<T> {
     fn default() -> ChunkedVec<T> {
-        ChunkedVec { chunks: Vec::new() }
+        ChunkedVec(Form::One(Vec::new()))
     }
 }
 
 impl<T> ChunkedVec<T> {
     pub(crate) fn len(&self) -> usize {
-        let full = self.chunks.len().saturating_sub(1);
-        full * CHUNK + self.chunks.last().map_or(0, Vec::len)
+        let chunks = self.list();
+        chunks.len().saturating_sub(1) * CHUNK + chunks.last().map_or(0, Vec::len)
     }
 
     pub(crate) fn get(&self, at: u32) -> Option<&T> {
-        self.chunks.get(at as usize / CHUNK)?.get(at as usize % CHUNK)
+        self.list().get(at as usize / CHUNK)?.get(at as usize % CHUNK)
     }
 
     pub(crate) fn get_mut(&mut self, at: u32) -> Option<&mut T> {
-        self.chunks.get_mut(at as usize / CHUNK)?.get_mut(at as usize % CHUNK)
+        self.list_mut().get_mut(at as usize / CHUNK)?.get_mut(at as usize % CHUNK)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.chunks.iter().flatten().inspect(|_| work::visit(1))
+        self.list().iter().flatten().inspect(|_| work::visit(1))
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.chunks.iter_mut().flatten().inspect(|_| work::visit(1))
+        self.list_mut().iter_mut().flatten().inspect(|_| work::visit(1))
     }
 
     /// How many chunks there are.
     pub(crate) fn chunks(&self) -> usize {
-        self.chunks.len()
+        self.list().iter().filter(|chunk| chunk.capacity() > 0).count()
     }
 
     /// Chunk number `at`.
     pub(crate) fn chunk_mut(&mut self, at: usize) -> Option<&mut Vec<T>> {
-        self.chunks.get_mut(at)
+        self.list_mut().get_mut(at)
     }
 
     /// Adds an entry; returns its index.
     pub(crate) fn push(&mut self, entry: T) -> u32 {
         let number = self.len();
-        if self.chunks.len() == number / CHUNK {
-            self.chunks.reserve_exact(usize::from(number == 0));
-            self.chunks.push(Vec::new());
+        if self.list().len() == number / CHUNK {
+            self.add_chunk();
         }
-        if let Some(chunk) = self.chunks.get_mut(number / CHUNK) {
+        if let Some(chunk) = self.list_mut().get_mut(number / CHUNK) {
             if chunk.len() == chunk.capacity() {
                 let wanted = chunk.len() + number.clamp(1, FEW).max(number / 8);
                 chunk.reserve_exact(fitting::<T>(wanted).min(CHUNK) - chunk.len());
@@ -88,8 +93,14 @@ impl<T> ChunkedVec<T> {
     /// Bytes it takes on the heap.
     pub(crate) fn memory(&self) -> usize {
         let chunk = |chunk: &Vec<T>| allocated(chunk.capacity() * size_of::<T>());
-        let chunks: usize = self.chunks.iter().map(chunk).sum();
-        chunks + allocated(self.chunks.capacity() * size_of::<Vec<T>>())
+        let chunks: usize = self.list().iter().map(chunk).sum();
+        match &self.0 {
+            Form::One(_) => chunks,
+            Form::Many(list) => {
+                let list = allocated(list.capacity() * size_of::<Vec<T>>());
+                chunks + list + allocated(size_of::<Vec<Vec<T>>>())
+            }
+        }
     }
 
     /// Removes the last entry.
@@ -97,13 +108,40 @@ impl<T> ChunkedVec<T> {
         let at = self.len().checked_sub(1)? / CHUNK;
         // `len` counts every chunk before the last one as full, so an empty last chunk is dropped
         // first.
-        self.chunks.truncate(at + 1);
-        let chunk = self.chunks.get_mut(at)?;
+        if let Form::Many(chunks) = &mut self.0 {
+            chunks.truncate(at + 1);
+        }
+        let chunk = self.list_mut().get_mut(at)?;
         let last = chunk.pop();
         if at == 0 && chunk.is_empty() && chunk.capacity() > FEW {
-            self.chunks.clear();
+            *self = ChunkedVec::default();
         }
         last
+    }
+
+    fn list(&self) -> &[Vec<T>] {
+        match &self.0 {
+            Form::One(only) => std::slice::from_ref(only),
+            Form::Many(chunks) => chunks,
+        }
+    }
+
+    fn list_mut(&mut self) -> &mut [Vec<T>] {
+        match &mut self.0 {
+            Form::One(only) => std::slice::from_mut(only),
+            Form::Many(chunks) => chunks,
+        }
+    }
+
+    #[cold]
+    fn add_chunk(&mut self) {
+        match &mut self.0 {
+            Form::One(only) => {
+                let chunks = vec![std::mem::take(only), Vec::new()];
+                self.0 = Form::Many(Box::new(chunks));
+            }
+            Form::Many(chunks) => chunks.push(Vec::new()),
+        }
     }
 }
 
@@ -150,8 +188,8 @@ mod tests {
             assert_eq!(list.swap_remove(model.len() as u32), Some(last));
             assert!(list.iter().eq(&model));
         }
-        assert!(list.chunks.is_empty() && list.swap_remove(0).is_none());
-        assert_eq!((list.push(7), list.swap_remove(0), list.chunks.len()), (0, Some(7), 1));
+        assert!(list.chunks() == 0 && list.swap_remove(0).is_none());
+        assert_eq!((list.push(7), list.swap_remove(0), list.chunks()), (0, Some(7), 1));
     }
 
     #[test]
@@ -159,9 +197,9 @@ mod tests {
         let mut list: ChunkedVec<[u8; 56]> = ChunkedVec::default();
         for len in 1..=2000 {
             list.push([0; 56]);
-            let places: usize = list.chunks.iter().map(Vec::capacity).sum();
+            let places: usize = list.list().iter().map(Vec::capacity).sum();
             assert!(places >= len && places <= len + (len / 3).max(FEW), "{places} for {len}");
-            assert!(list.chunks.iter().all(|chunk| chunk.capacity() <= CHUNK));
+            assert!(list.list().iter().all(|chunk| chunk.capacity() <= CHUNK));
         }
     }
 }

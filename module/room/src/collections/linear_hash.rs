@@ -7,8 +7,8 @@
 //! needed. When the segments are nearly empty, the last one is merged back into the one it was
 //! split from.
 //!
-//! A table of few entries is one segment, stored in place, and costs the same as a plain hash
-//! table.
+//! Up to four entries are a list, as many rooms have one user; some more are one segment, a plain
+//! hash table.
 
 use hashbrown::HashTable;
 
@@ -19,6 +19,8 @@ use crate::bytes::allocation::allocated;
 const FULL: usize = 800;
 /// Entries of the average segment below which the last segment is merged into another.
 const SPARSE: usize = FULL / 4;
+/// The most entries of a list.
+const FEW: usize = 4;
 
 /// Entries found by hash. The caller supplies the hashes and compares the entries.
 #[derive(Clone, Debug)]
@@ -26,7 +28,8 @@ pub struct LinearHashTable<T>(Form<T>);
 
 #[derive(Clone, Debug)]
 enum Form<T> {
-    Single(HashTable<T>),
+    Few(Vec<T>),
+    Single(Box<HashTable<T>>),
     Split(Box<Split<T>>),
 }
 
@@ -41,7 +44,7 @@ struct Split<T> {
 
 impl<T> Default for LinearHashTable<T> {
     fn default() -> LinearHashTable<T> {
-        LinearHashTable(Form::Single(HashTable::new()))
+        LinearHashTable(Form::Few(Vec::new()))
     }
 }
 
@@ -49,6 +52,7 @@ impl<T> LinearHashTable<T> {
     /// How many entries there are.
     pub fn len(&self) -> usize {
         match &self.0 {
+            Form::Few(list) => list.len(),
             Form::Single(table) => table.len(),
             Form::Split(split) => split.len,
         }
@@ -61,8 +65,9 @@ impl<T> LinearHashTable<T> {
 
     /// The entry of this hash for which `same` holds.
     #[inline]
-    pub fn find(&self, hash: u64, same: impl FnMut(&T) -> bool) -> Option<&T> {
+    pub fn find(&self, hash: u64, mut same: impl FnMut(&T) -> bool) -> Option<&T> {
         let table = match &self.0 {
+            Form::Few(list) => return list.iter().find(|entry| same(entry)),
             Form::Single(table) => table,
             Form::Split(split) => split.segments.get(split.place(hash))?,
         };
@@ -70,9 +75,10 @@ impl<T> LinearHashTable<T> {
     }
 
     /// Like [`LinearHashTable::find`]. The entry must keep its hash.
-    pub fn find_mut(&mut self, hash: u64, same: impl FnMut(&T) -> bool) -> Option<&mut T> {
+    pub fn find_mut(&mut self, hash: u64, mut same: impl FnMut(&T) -> bool) -> Option<&mut T> {
         let table = match &mut self.0 {
-            Form::Single(table) => table,
+            Form::Few(list) => return list.iter_mut().find(|entry| same(entry)),
+            Form::Single(table) => &mut **table,
             Form::Split(split) => {
                 let place = split.place(hash);
                 split.segments.get_mut(place)?
@@ -86,12 +92,26 @@ impl<T> LinearHashTable<T> {
     #[inline]
     pub fn insert(&mut self, hash: u64, entry: T, hash_of: impl Fn(&T) -> u64) {
         match &mut self.0 {
+            Form::Few(list) if list.len() < FEW => {
+                if list.len() == list.capacity() {
+                    list.reserve_exact(list.len().max(1));
+                }
+                list.push(entry);
+            }
+            Form::Few(list) => {
+                let mut table = HashTable::with_capacity(list.len() + 1);
+                for listed in std::mem::take(list) {
+                    table.insert_unique(hash_of(&listed), listed, &hash_of);
+                }
+                table.insert_unique(hash, entry, hash_of);
+                self.0 = Form::Single(Box::new(table));
+            }
             Form::Single(table) if table.len() < 2 * FULL => {
                 table.insert_unique(hash, entry, hash_of);
             }
             Form::Single(table) => {
                 let mut split = Split { segments: Vec::new(), mask: 0, len: table.len() };
-                split.segments.push(std::mem::take(table));
+                split.segments.push(std::mem::take(&mut **table));
                 split.add_segment(&hash_of);
                 split.insert(hash, entry, hash_of);
                 self.0 = Form::Split(Box::new(split));
@@ -109,7 +129,17 @@ impl<T> LinearHashTable<T> {
         hash_of: impl Fn(&T) -> u64,
     ) -> Option<T> {
         match &mut self.0 {
-            Form::Single(table) => Some(table.find_entry(hash, same).ok()?.remove().0),
+            Form::Few(list) => {
+                let at = list.iter().position(same)?;
+                Some(list.swap_remove(at))
+            }
+            Form::Single(table) => {
+                let (entry, _) = table.find_entry(hash, same).ok()?.remove();
+                if table.is_empty() {
+                    *self = LinearHashTable::default();
+                }
+                Some(entry)
+            }
             Form::Split(split) => {
                 let place = split.place(hash);
                 let segment = split.segments.get_mut(place)?;
@@ -118,7 +148,7 @@ impl<T> LinearHashTable<T> {
                 if split.len < split.segments.len() * SPARSE {
                     split.merge_segment(hash_of);
                     if let [only] = split.segments.as_mut_slice() {
-                        self.0 = Form::Single(std::mem::take(only));
+                        self.0 = Form::Single(Box::new(std::mem::take(only)));
                     }
                 }
                 Some(entry)
@@ -129,7 +159,10 @@ impl<T> LinearHashTable<T> {
     /// Bytes it takes on the heap.
     pub fn memory(&self) -> usize {
         match &self.0 {
-            Form::Single(table) => allocated(table.allocation_size()),
+            Form::Few(list) => allocated(list.capacity() * size_of::<T>()),
+            Form::Single(table) => {
+                allocated(table.allocation_size()) + allocated(size_of::<HashTable<T>>())
+            }
             Form::Split(split) => {
                 let segment = |table: &HashTable<T>| allocated(table.allocation_size());
                 let tables: usize = split.segments.iter().map(segment).sum();
@@ -301,8 +334,8 @@ mod tests {
     }
 
     #[test]
-    fn a_table_of_few_entries_is_a_plain_one() {
-        assert_eq!(size_of::<LinearHashTable<u32>>(), size_of::<HashTable<u32>>());
+    fn a_table_of_some_entries_is_a_plain_one_and_of_few_a_list() {
+        assert_eq!(size_of::<LinearHashTable<u32>>(), size_of::<Vec<u32>>());
         let mut counted = Counted::default();
         let mut plain = HashTable::new();
         for number in 0..2 * FULL as u32 {
@@ -310,7 +343,11 @@ mod tests {
             plain.insert_unique(counted.hasher.hash_one(number), number, |other| {
                 counted.hasher.hash_one(other)
             });
-            assert_eq!(counted.table.memory(), allocated(plain.allocation_size()));
+            let expected = match number as usize {
+                few @ 0..FEW => allocated((few + 1).next_power_of_two() * size_of::<u32>()),
+                _ => allocated(plain.allocation_size()) + size_of::<HashTable<u32>>(),
+            };
+            assert_eq!(counted.table.memory(), expected, "{number}");
         }
     }
 

@@ -4,5 +4,7 @@
 pub(crate) mod chunked_deque;
 pub(crate) mod chunked_vec;
 pub(crate) mod linear_hash;
+pub(crate) mod ordered_map;
+pub(crate) mod rare;
 pub(crate) mod relocator;
 pub mod work;

@@ -3,7 +3,7 @@
 //! Moved are the lists and texts that make up nearly all of a large room: messages, users with
 //! their names, connections, nonces, journal entries. Not moved are the nodes of trees and hash
 //! tables (sanctions, reactions, followed rooms, user lists, look-up tables): their crates offer no
-//! way to.
+//! way to. Nor are the small parts that a room has once.
 //!
 //! A large room takes several calls. The work is divided into numbered steps, and
 //! [`Room::relocate`] continues at the step where it stopped. Changes between two calls shift the

@@ -1,14 +1,14 @@
 //! The rooms that the user of a personal room follows, ordered by name.
 
-use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use crate::bytes::allocation::{of_text, of_tree};
+use crate::bytes::allocation::of_text;
+use crate::collections::ordered_map::OrderedMap;
 
 /// The followed rooms, each with the time of the follow in milliseconds since the epoch.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Follows {
-    since: BTreeMap<Box<str>, u64>,
+    since: OrderedMap<Box<str>, u64>,
     /// Bytes of all names.
     name_bytes: usize,
 }
@@ -21,12 +21,11 @@ impl Follows {
 
     /// Bytes they take on the heap.
     pub(crate) fn memory(&self) -> usize {
-        const ENTRY: usize = size_of::<Box<str>>() + size_of::<u64>();
-        of_tree(self.since.len(), ENTRY, 8) + self.name_bytes
+        self.since.memory() + self.name_bytes
     }
 
     pub(crate) fn contains(&self, room: &str) -> bool {
-        self.since.contains_key(room)
+        self.since.get(room).is_some()
     }
 
     /// Adds a room. False: it is followed already; its time stays.
@@ -47,7 +46,6 @@ impl Follows {
 
     /// The followed rooms from a name on.
     pub(crate) fn from(&self, start: Bound<&str>) -> impl Iterator<Item = (&str, u64)> {
-        let range = self.since.range::<str, _>((start, Bound::Unbounded));
-        range.map(|(room, since)| (&**room, *since))
+        self.since.from(start).map(|(room, since)| (&**room, *since))
     }
 }

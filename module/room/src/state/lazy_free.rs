@@ -5,11 +5,11 @@
 //! still hold memory and references to users, which are released one by one. A deleted message may
 //! have a million reactions: it is hidden from readers at once and freed within seconds.
 
+use crate::collections::rare::Rare;
 use crate::collections::work;
 use crate::state::log::annotations::MessageAnnotations;
 use crate::state::pending_free::PendingFree;
 use crate::state::presence::presence_table::Presence;
-use crate::state::rate_limit::RateLimits;
 use crate::state::room::Room;
 
 impl Room {
@@ -92,7 +92,7 @@ impl Room {
             last_seen: self.last_seen,
             logged_online: self.logged_online,
             presence: Presence::default(),
-            rate_limits: RateLimits::default(),
+            rate_limits: Rare::default(),
             pending_free: (!left.annotations.is_empty()).then(|| Box::new(left)),
         }
     }

@@ -6,6 +6,7 @@
 
 use chat_protocol::id::Id;
 
+use crate::collections::rare::{Rare, blank};
 use crate::state::follows::Follows;
 use crate::state::limits::Limits;
 use crate::state::log::annotations::Annotations;
@@ -35,6 +36,9 @@ pub(crate) const PENDING_TRIM_MAX: u64 = 1_024;
 
 /// Milliseconds between two `occupancy` events of a room.
 pub(crate) const OCCUPANCY_INTERVAL: u64 = 1_000;
+
+// Personal rooms have hardly any of them, and there is one for each user.
+blank!(Messages, Annotations, Journal, Sanctions, RateLimits, Nonces);
 
 /// The time a decision is made at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,19 +76,19 @@ pub struct Room {
     pub(crate) id_lead: IdLead,
     pub(crate) settings: Option<Box<Settings>>,
     pub(crate) users: Users,
-    pub(crate) messages: Messages,
-    pub(crate) annotations: Annotations,
+    pub(crate) messages: Rare<Messages>,
+    pub(crate) annotations: Rare<Annotations>,
     /// Only in a room with a long history.
     pub(crate) range_counts: Option<Box<RangeCounts>>,
-    pub(crate) journal: Journal,
+    pub(crate) journal: Rare<Journal>,
     /// Members in the order of joining.
     pub(crate) members: UserList,
     /// Moves the read cursors along with imported messages.
     pub(crate) import_run: ImportRun,
-    pub(crate) sanctions: Sanctions,
+    pub(crate) sanctions: Rare<Sanctions>,
     pub(crate) presence: Presence,
-    pub(crate) rate_limits: RateLimits,
-    pub(crate) nonces: Nonces,
+    pub(crate) rate_limits: Rare<RateLimits>,
+    pub(crate) nonces: Rare<Nonces>,
     /// Personal rooms: the rooms that the user follows, and since when.
     pub(crate) follows: Follows,
     /// Personal rooms: when the user last went offline, or came online if still online; 0: never.
@@ -242,6 +246,7 @@ impl Room {
             + self.settings.as_ref().map_or(0, |settings| settings.memory())
             + self.users.memory()
             + self.messages.memory()
+            + self.own_memory()
             + self.id_lead.memory()
             + self.range_counts.as_ref().map_or(0, |range_counts| range_counts.memory())
             + self.annotations.memory()
@@ -253,6 +258,16 @@ impl Room {
             + self.rate_limits.memory()
             + self.nonces.memory()
             + self.follows.memory()
+    }
+
+    /// Bytes of the parts that have their own allocation.
+    fn own_memory(&self) -> usize {
+        self.messages.own_memory()
+            + self.annotations.own_memory()
+            + self.journal.own_memory()
+            + self.sanctions.own_memory()
+            + self.rate_limits.own_memory()
+            + self.nonces.own_memory()
     }
 
     /// Whether its numbers are within the bound that RESTORE and records may reach.

@@ -141,7 +141,7 @@ fn numbers_at_the_bounds_are_refused_or_leave_a_usable_room() {
             |room, edge| {
                 let id = Id { ms: room.last.ms, n: edge };
                 room.last = id;
-                room.journal = crate::state::log::journal::Journal::starting_after(id);
+                room.journal = crate::state::log::journal::Journal::starting_after(id).into();
             },
         ];
         for alter in alter {

@@ -210,7 +210,7 @@ fn a_snapshot_record_has_the_bounds_of_restore() {
         world.send("alice", "hi").expect("made");
         let id = Id { ms: world.room.last.ms, n };
         world.room.last = id;
-        world.room.journal = Journal::starting_after(id);
+        world.room.journal = Journal::starting_after(id).into();
         let stored = world.room.encode(Part::Durable);
         assert_eq!(Room::decode(&stored).is_ok_and(|room| room.is_plausible()), accepted);
         let mut bytes = Vec::new();

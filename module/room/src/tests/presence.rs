@@ -1,9 +1,12 @@
 //! Presence: users online, their statuses, what is published, and expiry.
 
+use chat_protocol::names::RoomName;
+
 use super::rules::lobby;
 use super::{World, code};
 use crate::command_error::CommandError;
 use crate::decide::{self, presence::Presence};
+use crate::state::room::Room;
 
 impl World {
     /// CHAT.PRESENCE for 5 seconds.
@@ -191,4 +194,14 @@ fn a_room_under_another_name_has_no_presence() {
     while world.room.free_pending(1) {}
     assert_eq!(world.room.users.len(), users - 1, "the guest is known by nothing else");
     assert_eq!(world.room.next_deadline(&world.limits, world.time()), None);
+}
+
+#[test]
+fn a_user_online_who_follows_one_room_takes_little_memory() {
+    let mut world = World::new("@a-user-name");
+    let room = RoomName::parse(b"a-room-name").expect("a name");
+    world.run("@a-user-name", |c, d| decide::follow::follow(c, vec![room], d)).expect("followed");
+    world.here("a-user-name", "r1-abcdef-1", None).expect("here");
+    let memory = world.room.memory();
+    assert!(memory <= 800, "{memory} bytes, of which {} for every room", size_of::<Room>());
 }

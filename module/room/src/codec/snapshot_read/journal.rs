@@ -21,7 +21,7 @@ impl Decoder<'_, '_> {
     /// The number of entries: one for every event that is no message.
     pub(super) fn begin_journal(&mut self) -> Result<u64, Malformed> {
         let base = self.id()?;
-        self.room.journal = Journal::starting_after(base);
+        self.room.journal = Journal::starting_after(base).into();
         self.progress.before = base;
         self.progress.m = self.room.messages.partition(|id| id.n <= base.n);
         self.reader.number()

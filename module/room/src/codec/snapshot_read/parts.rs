@@ -84,7 +84,7 @@ impl Decoder<'_, '_> {
         if first == 0 || first >= END {
             return Err(Malformed("message number out of bounds"));
         }
-        self.room.messages = Messages::starting_at(first);
+        self.room.messages = Messages::starting_at(first).into();
         self.progress.before = Id::ZERO;
         self.reader.number()
     }

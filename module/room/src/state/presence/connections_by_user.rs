@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::collections::rare::{Rare, blank};
 use crate::state::numbers::UserNumber;
 
 /// The part that is stored with a user: no connection, the only one, or that there are several.
@@ -27,7 +28,10 @@ impl OwnConnections {
 
 /// The connections of users who have several, by user and number.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ConnectionsByUser(BTreeSet<(UserNumber, u32)>);
+pub(crate) struct ConnectionsByUser(Rare<Set>);
+
+type Set = BTreeSet<(UserNumber, u32)>;
+blank!(Set);
 
 impl ConnectionsByUser {
     /// Adds connection `number` to those of `user`.
@@ -79,13 +83,13 @@ impl ConnectionsByUser {
 
     /// Removes any one connection, while everything is freed. False: none is left.
     pub(crate) fn pop(&mut self) -> bool {
-        self.0.pop_first().is_some()
+        self.0.present_mut().and_then(BTreeSet::pop_first).is_some()
     }
 
     /// Roughly how many bytes it takes on the heap.
     pub(crate) fn memory(&self) -> usize {
         const ENTRY: usize = 14;
-        self.0.len() * ENTRY
+        self.0.len() * ENTRY + self.0.own_memory()
     }
 
     fn range(&self, user: UserNumber) -> impl Iterator<Item = u32> {

@@ -2,12 +2,14 @@
 //! arrival.
 //!
 //! A place is assigned once and never reused, so it is a valid cursor while users are added and
-//! removed. Blocks of 32 neighbouring places take four bytes per user when most places are in use.
+//! removed. Blocks of 32 neighbouring places take four bytes per user when most places are in use;
+//! a block is as long as its last place needs.
 //! Written by hand because of that memory promise.
 
-use std::collections::BTreeMap;
+use std::ops::Bound;
 
-use crate::bytes::allocation::{allocated, of_tree};
+use crate::bytes::allocation::allocated;
+use crate::collections::ordered_map::OrderedMap;
 use crate::collections::work;
 use crate::state::numbers::UserNumber;
 
@@ -20,7 +22,7 @@ const VACANT: UserNumber = UserNumber::BACKEND;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct UserList {
     /// By their first place, divided by [`BLOCK`].
-    blocks: BTreeMap<u64, Box<[UserNumber; BLOCK as usize]>>,
+    blocks: OrderedMap<u64, Vec<UserNumber>>,
     len: usize,
     next: u64,
 }
@@ -62,7 +64,7 @@ impl UserList {
 
     /// Users from `place` on.
     pub(crate) fn from(&self, place: u64) -> impl Iterator<Item = (u64, UserNumber)> {
-        let blocks = self.blocks.range(place / BLOCK..);
+        let blocks = self.blocks.from(Bound::Included(&(place / BLOCK)));
         let blocks = blocks.inspect(|_| work::visit(1));
         let users = blocks.flat_map(move |(at, block)| {
             let places = (at * BLOCK..).zip(block.iter().copied());
@@ -73,9 +75,13 @@ impl UserList {
 
     /// Roughly how many bytes it takes on the heap.
     pub(crate) fn memory(&self) -> usize {
-        const BYTES: usize = size_of::<[UserNumber; BLOCK as usize]>();
-        const ENTRY: usize = size_of::<u64>() + size_of::<Box<[UserNumber; BLOCK as usize]>>();
-        self.blocks.len() * allocated(BYTES) + of_tree(self.blocks.len(), ENTRY, 6)
+        const FULL: usize = BLOCK as usize * size_of::<UserNumber>();
+        let mut first = self.blocks.from::<u64>(Bound::Unbounded);
+        let users = match (first.next(), first.next()) {
+            (Some((_, only)), None) => allocated(only.capacity() * size_of::<UserNumber>()),
+            _ => self.blocks.len() * FULL,
+        };
+        users + self.blocks.memory()
     }
 
     /// The place of the next user.
@@ -99,12 +105,19 @@ impl UserList {
     }
 
     fn put(&mut self, place: u64, user: UserNumber) {
-        let empty = || Box::new([VACANT; BLOCK as usize]);
-        let block = self.blocks.entry(place / BLOCK).or_insert_with(empty);
-        if let Some(there) = block.get_mut((place % BLOCK) as usize) {
-            *there = user;
-            self.len += 1;
+        let (number, offset) = (place / BLOCK, (place % BLOCK) as usize);
+        if self.blocks.get(&number).is_none() {
+            self.blocks.insert(number, Vec::new());
         }
+        let Some(block) = self.blocks.get_mut(&number) else { return };
+        if offset >= block.capacity() {
+            let wanted = (offset + 1).next_power_of_two().min(BLOCK as usize);
+            block.reserve_exact(wanted - block.len());
+        }
+        // A new place is after all others.
+        block.resize(offset, VACANT);
+        block.push(user);
+        self.len += 1;
     }
 }
 
