@@ -9,20 +9,23 @@
 //! - Complexity: O(1); the timer removes what is beyond a lowered bound.
 //! - Replicates: the settings and the trim.
 //!
-//! `CHAT.ROOM_RO room [AS user | SETTINGS]`
+//! `CHAT.ROOM_RO room [AS user] [GET field …] | SETTINGS`
 //!
-//! Describes a room without being a write; with SETTINGS only what was set for the room.
+//! Describes a room without being a write; with GET only these fields, with SETTINGS only what was set
+//! for the room.
 //!
-//! - Reply: the map of CHAT.ROOM; with SETTINGS a map of fields and words as SET takes them.
+//! - Reply: the map of CHAT.ROOM; with GET those of the fields that the room and the reader have; with
+//!   SETTINGS a map of fields and words as SET takes them.
 //! - Errors: NOROOM, NOTMEMBER, DENIED, BANNED.
 //! - Complexity: O(1).
 //! - Replicates: nothing.
 
+use chat_protocol::id::Id;
 use chat_protocol::limits::FIELDS_MAX;
 use chat_protocol::names::Actor;
 use chat_room::decide::room::{self, Description, Set, answer, changed_settings, takes_away};
 use chat_room::limits::Limits;
-use chat_room::{CommandError, Context, Creation, Judging, Room};
+use chat_room::{CommandError, Context, Creation, Judging, Role, Room};
 
 use crate::args::{Args, once};
 use crate::error_reply::ErrorReply;
@@ -59,6 +62,7 @@ pub(super) static ROOM_RO: CommandSpec = CommandSpec {
     arguments: &[
         Arg::Key("room"),
         Arg::OptionalText("AS", "user"),
+        Arg::BlockOfMany("GET", "get", &[Arg::Text("field")]),
         Arg::Flag("SETTINGS", "settings"),
     ],
 };
@@ -90,7 +94,7 @@ fn run_room(call: &Call<'_>) -> Result<(), ErrorReply> {
         if by.is_some() || creation.is_some() || judging.is_some() {
             return Err(ErrorReply::SYNTAX);
         }
-        return describe(call, reader);
+        return describe(call, reader, &[]);
     }
     // The reply shows the room to the user who changes it.
     if reader.is_some_and(|reader| by != Some(Actor::User(reader))) {
@@ -117,16 +121,28 @@ fn run_room(call: &Call<'_>) -> Result<(), ErrorReply> {
 
 fn run_room_ro(call: &Call<'_>) -> Result<(), ErrorReply> {
     let mut args = Args::after(call, 2);
-    let (mut reader, mut settings) = (None, None);
+    let (mut reader, mut settings, mut wanted) = (None, None, Vec::new());
     while let Some(option) = args.option() {
         match option.as_slice() {
             b"AS" => once(&mut reader, args.user()?)?,
+            b"GET" if wanted.is_empty() => {
+                wanted.push(args.word()?);
+                while args.left() > 0 && !args.next_is(&[b"AS", b"SETTINGS"]) {
+                    if wanted.len() >= FIELDS_MAX {
+                        return Err(CommandError::invalid("field", "too many").into());
+                    }
+                    wanted.push(args.word()?);
+                }
+            }
             b"SETTINGS" => once(&mut settings, ())?,
             _ => return Err(ErrorReply::SYNTAX),
         }
     }
     match (settings, reader) {
-        (None, _) => describe(call, reader),
+        (None, _) => describe(call, reader, &wanted),
+        (Some(()), _) if !wanted.is_empty() => {
+            Err(CommandError::Syntax("GET and SETTINGS exclude each other").into())
+        }
         (Some(()), None) => read(call, |context| {
             let settings = changed_settings(context)?;
             call.reply_map(settings.len());
@@ -140,10 +156,20 @@ fn run_room_ro(call: &Call<'_>) -> Result<(), ErrorReply> {
     }
 }
 
-/// Describes the room as `reader` may see it.
-fn describe(call: &Call<'_>, reader: Option<&str>) -> Result<(), ErrorReply> {
+/// Describes the room as `reader` may see it: the fields that are `wanted`, or all if none is named.
+fn describe(call: &Call<'_>, reader: Option<&str>, wanted: &[&[u8]]) -> Result<(), ErrorReply> {
     read(call, |context| {
-        reply(call, &answer(context, reader)?);
+        let mut fields = fields(&answer(context, reader)?);
+        let is = |word: &&[u8], name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+        if !wanted.iter().all(|word| fields.iter().any(|(name, _)| is(word, name))) {
+            return Err(CommandError::invalid("field", "no such field").into());
+        }
+        if !wanted.is_empty() {
+            let others =
+                fields.iter_mut().filter(|(name, _)| !wanted.iter().any(|word| is(word, name)));
+            others.for_each(|(_, value)| *value = None);
+        }
+        reply(call, &fields);
         Ok(())
     })
 }
@@ -152,61 +178,72 @@ fn describe(call: &Call<'_>, reader: Option<&str>) -> Result<(), ErrorReply> {
 fn describe_changed(call: &Call<'_>, room: &Room, limits: &Limits, reader: Option<&str>) {
     let Ok(name) = room_name(call) else { return };
     match answer(Context { room, name, now: clock::now(), limits }, reader) {
-        Ok(description) => reply(call, &description),
+        Ok(description) => reply(call, &fields(&description)),
         Err(_) => call.reply_nil(),
     }
 }
 
-fn reply(call: &Call<'_>, room: &Description<'_>) {
-    let text = |name: &str, value: &str| {
+/// The value of a field.
+#[derive(Clone, Copy)]
+enum Value<'a> {
+    Text(&'a str),
+    Number(u64),
+    Id(Id),
+    Nil,
+}
+
+/// A field and its value. `None`: the room or the reader has none.
+type Field<'a> = (&'static str, Option<Value<'a>>);
+
+/// The fields of the reply in their order.
+fn fields<'a>(room: &Description<'a>) -> [Field<'a>; 26] {
+    let text = |text| Some(Value::Text(text));
+    let number = |number| Some(Value::Number(number));
+    let count = |count| Some(Value::Number(count as u64));
+    let profile = room.profile.as_ref();
+    let role = |role: Option<Role>| role.map_or(Value::Nil, |role| Value::Text(role.as_str()));
+    [
+        ("room", text(room.room)),
+        ("kind", text(room.kind)),
+        ("created", number(room.created)),
+        ("last", Some(Value::Id(room.last))),
+        ("m", number(room.m)),
+        ("members", count(room.members)),
+        ("online", count(room.online)),
+        ("connections", count(room.connections)),
+        ("access", text(room.access.as_str())),
+        ("topic", text(room.topic)),
+        ("description", text(room.description)),
+        ("max_text", number(room.max_text)),
+        ("history_max", number(room.history_max)),
+        ("history_ttl", number(room.history_ttl)),
+        ("room_bytes", number(room.room_bytes)),
+        ("log_joins", text(yes_or_no(room.log_joins))),
+        ("hook", text(yes_or_no(room.hook))),
+        ("frozen", text(yes_or_no(room.frozen))),
+        ("slow", number(room.slow)),
+        ("name", profile.and_then(|profile| text(profile.name))),
+        ("avatar", profile.and_then(|profile| text(profile.avatar))),
+        ("status", profile.and_then(|profile| text(profile.status))),
+        ("last_seen", room.last_seen.map(Value::Number)),
+        ("tokens_after", room.tokens_after.map(Value::Number)),
+        ("role", room.role.map(role)),
+        ("muted_until", room.muted_until.map(Value::Number)),
+    ]
+}
+
+/// Replies with the fields that have a value.
+fn reply(call: &Call<'_>, fields: &[Field<'_>]) {
+    let there = || fields.iter().filter_map(|(name, value)| Some((*name, (*value)?)));
+    call.reply_map(there().count());
+    for (name, value) in there() {
         call.reply_text(name);
-        call.reply_text(value);
-    };
-    let number = |name: &str, value: u64| {
-        call.reply_text(name);
-        call.reply_number(value);
-    };
-    let more = room.profile.map_or(0, |_| 5)
-        + usize::from(room.role.is_some())
-        + usize::from(room.muted_until.is_some());
-    call.reply_map(19 + more);
-    text("room", room.room);
-    text("kind", room.kind);
-    number("created", room.created);
-    call.reply_text("last");
-    reply_id(call, room.last);
-    number("m", room.m);
-    number("members", room.members as u64);
-    number("online", room.online as u64);
-    number("connections", room.connections as u64);
-    text("access", room.access.as_str());
-    text("topic", room.topic);
-    text("description", room.description);
-    number("max_text", room.max_text);
-    number("history_max", room.history_max);
-    number("history_ttl", room.history_ttl);
-    number("room_bytes", room.room_bytes);
-    text("log_joins", yes_or_no(room.log_joins));
-    text("hook", yes_or_no(room.hook));
-    text("frozen", yes_or_no(room.frozen));
-    number("slow", room.slow);
-    if let Some(profile) = room.profile {
-        text("name", profile.name);
-        text("avatar", profile.avatar);
-        text("status", profile.status);
-    }
-    if let Some(last_seen) = room.last_seen {
-        number("last_seen", last_seen);
-    }
-    if let Some(tokens_after) = room.tokens_after {
-        number("tokens_after", tokens_after);
-    }
-    if let Some(role) = room.role {
-        call.reply_text("role");
-        call.reply_option(role.map(|role| role.as_str()));
-    }
-    if let Some(until) = room.muted_until {
-        number("muted_until", until);
+        match value {
+            Value::Text(text) => call.reply_text(text),
+            Value::Number(number) => call.reply_number(number),
+            Value::Id(id) => reply_id(call, id),
+            Value::Nil => call.reply_nil(),
+        }
     }
 }
 

@@ -99,6 +99,39 @@ fn an_acl_user_without_the_right_to_write_may_read() {
 }
 
 #[test]
+fn only_the_fields_that_are_asked_for_are_answered() {
+    let redis = Redis::start();
+    let mut wire = redis.wire();
+    prepare(&mut wire);
+    let mut fields: Vec<String> = Vec::new();
+    for (room, user) in ROOMS {
+        let whole = cmd!(wire, "CHAT.ROOM_RO", room, "AS", user).ok();
+        let pairs: Vec<&[Reply]> = whole.list().chunks(2).collect();
+        for pair in &pairs {
+            let field = pair[0].text();
+            let one =
+                cmd!(wire, "CHAT.ROOM_RO", room, "GET", field.to_uppercase(), "AS", user).ok();
+            assert_eq!(one.list(), *pair, "{room} {field}");
+            fields.push(field.to_owned());
+        }
+        fields.sort();
+        fields.dedup();
+        let all: Vec<&str> = ["CHAT.ROOM_RO", room, "AS", user, "GET"]
+            .into_iter()
+            .chain(fields.iter().map(String::as_str))
+            .collect();
+        assert_eq!(wire.call(&all).ok(), whole, "those that {room} lacks are left out");
+    }
+    let twice = cmd!(wire, "CHAT.ROOM_RO", "lobby", "GET", "topic", "topic", "role").ok();
+    assert_eq!(twice.texts(), ["topic", "tea"], "the backend has no role");
+    let mut most = vec!["CHAT.ROOM_RO", "lobby", "GET"];
+    most.resize(3 + 32, "topic");
+    assert_eq!(wire.call(&most).texts(), ["topic", "tea"]);
+    most.push("topic");
+    assert!(wire.call(&most).error().starts_with("INVALID field"), "more than there are");
+}
+
+#[test]
 fn settings_are_answered_in_words_that_set_takes() {
     let redis = Redis::start();
     let mut wire = redis.wire();

@@ -220,6 +220,12 @@ pub(crate) const ROOM_RO: Command = Command {
         argument("room", &["$"], LOBBY, FIXED),
         argument("user", &["lobby", "AS", "$"], USER, FIXED),
         argument("settings", &["lobby", "$"], Bound::Flag("SETTINGS"), FIXED),
+        argument(
+            "get.field",
+            &["lobby", "GET", "$"],
+            Bound::Keyword("last", "INVALID field"),
+            FIXED,
+        ),
     ],
     refused: &[
         (&[], ARITY, "nothing"),
@@ -238,6 +244,12 @@ pub(crate) const ROOM_RO: Command = Command {
         (&["lobby", "BY", "alice"], "ERR", "nobody acts"),
         (&["lobby", "SETTINGS", "AS", "alice"], "ERR", "settings are for the backend"),
         (&["nowhere", "SETTINGS"], "NOROOM", "no such room"),
+        (&["nowhere", "GET", "last"], "NOROOM", "no such room"),
+        (&["closed", "AS", "bob", "GET", "last"], "NOTMEMBER", "members only"),
+        (&["lobby", "GET"], "ERR", "no field"),
+        (&["lobby", "GET", "colour"], "INVALID field", "no such field"),
+        (&["lobby", "GET", "last", "colour"], "INVALID field", "one is none"),
+        (&["lobby", "GET", "last", "SETTINGS"], "ERR", "one or the other"),
     ],
 };
 
