@@ -31,11 +31,16 @@ impl Room {
         state.order.last().is_some()
     }
 
+    /// Whether the subscription is confirmed.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        matches!(self.state.lock().subscription, Subscription::Confirmed)
+    }
+
     /// Returns once the subscription is confirmed.
     pub(crate) async fn wait_subscribed(&self) {
         loop {
             let confirmed = self.confirmed.notified();
-            if matches!(self.state.lock().subscription, Subscription::Confirmed) {
+            if self.is_confirmed() {
                 return;
             }
             confirmed.await;

@@ -30,6 +30,10 @@ pub(crate) struct Command {
     has_key: bool,
 }
 
+/// Words of most commands, and bytes of those after the room.
+const WORDS: usize = 9;
+const BYTES: usize = 80;
+
 // Messages.
 
 /// Words of most sends.
@@ -261,6 +265,14 @@ pub(crate) fn room(room: &str, reader: Reader<'_>) -> Command {
     keyed(command)
 }
 
+/// `CHAT.ROOM_RO room [AS user] GET field …`
+pub(crate) fn room_fields(room: &str, reader: Reader<'_>, fields: &[&str]) -> Command {
+    let mut command = about_room("CHAT.ROOM_RO", room);
+    command.reader(reader);
+    command.arg("GET").arg(fields);
+    keyed(command)
+}
+
 /// `CHAT.ROOM room SET field value … [BY user AS user]`
 pub(crate) fn set_room(room: &str, settings: &[(&str, String)], by: Reader<'_>) -> Command {
     let mut command = about_room("CHAT.ROOM", room);
@@ -410,8 +422,8 @@ fn keyless(cmd: Cmd) -> Command {
 
 /// `name room`
 fn about_room(name: &str, room: &str) -> Cmd {
-    let mut command = redis::cmd(name);
-    command.arg(room);
+    let mut command = Cmd::with_capacity(WORDS, name.len() + room.len() + BYTES);
+    command.arg(name).arg(room);
     command
 }
 

@@ -98,6 +98,15 @@ pub(crate) fn integer(value: &Value) -> Result<i64, UnexpectedReply> {
     }
 }
 
+/// A string reply, borrowed. None: it is of another kind, or no UTF-8.
+fn word(value: &Value) -> Option<&str> {
+    match value {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
+        Value::SimpleString(text) => Some(text),
+        _ => None,
+    }
+}
+
 /// A string reply.
 pub(crate) fn text(value: Value) -> Result<String, UnexpectedReply> {
     String::from_utf8(bytes(value)?).map_err(|_| UnexpectedReply)
@@ -138,8 +147,11 @@ impl RoomView {
     /// Reads the reply.
     pub(crate) fn read(reply: &Value) -> RoomView {
         RoomView {
-            role: field(reply, "role").and_then(|role| text(role.clone()).ok()),
-            newest: field(reply, "last").and_then(|last| id(last.clone()).ok()).unwrap_or_default(),
+            role: field(reply, "role").and_then(word).map(str::to_owned),
+            newest: field(reply, "last")
+                .and_then(word)
+                .and_then(|last| Id::parse(last.as_bytes()))
+                .unwrap_or_default(),
             online: field(reply, "online").and_then(|n| integer(n).ok()).unwrap_or(0),
             hook: is_on(reply, "hook"),
             is_frozen: is_on(reply, "frozen"),
@@ -173,7 +185,7 @@ fn of_code(code: ErrorCode) -> Error {
 
 /// Whether this setting of a room is `yes`.
 fn is_on(reply: &Value, name: &str) -> bool {
-    field(reply, name).and_then(|value| text(value.clone()).ok()).is_some_and(|word| word == "yes")
+    field(reply, name).and_then(word) == Some("yes")
 }
 
 /// The room's newest id in the reply of `CHAT.PRESENCE`.

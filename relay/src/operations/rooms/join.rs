@@ -55,7 +55,7 @@ use crate::room::subscribers::PendingFlush;
 use crate::room::{Attached, Joiner, Next, Room};
 use crate::upstream::commands::{self, Reader};
 use crate::upstream::replies::{RoomView, presence_position};
-use crate::upstream::{CommandError, Reply, Unavailable};
+use crate::upstream::{Command, CommandError, Reply, Unavailable};
 
 /// Attempts before the client must try again. An attempt fails if the room has moved on meanwhile.
 pub(in crate::operations) const ATTEMPTS: usize = 5;
@@ -182,6 +182,9 @@ async fn list(context: &Context, room: &str) -> Result<(), Unavailable> {
 /// Step 2: returns once the subscription is confirmed, or when that takes too long, or when the
 /// room's node is away.
 async fn confirmed(context: &Context, room: &Room) -> Result<(), Error> {
+    if room.is_confirmed() {
+        return Ok(());
+    }
     let upstream = &context.hub.upstream;
     let confirmed = async {
         tokio::select! {
@@ -211,7 +214,7 @@ async fn ask(
         commands.push(scopes::creating(context, &wanted.room, join));
     }
     commands.push(presence::online_command(&wanted.room, connection, hub.config.presence_ttl));
-    commands.push(commands::room(&wanted.room, Reader::User(context.user())));
+    commands.push(seen_by(context, &wanted.room));
     let mut unanswered = Unanswered { context, room, is_over: false };
     // The page first: Redis answers later commands later.
     let page = page(hub, room, wanted.start);
@@ -259,6 +262,16 @@ impl Drop for Unanswered<'_> {
             end_presence(self.context, self.room);
         }
     }
+}
+
+/// The question what the user is in a room: of its fields only those that are read.
+fn seen_by(context: &Context, room: &str) -> Command {
+    let fields: &[&str] = match room_kind(room) {
+        Some(RoomKind::Personal(_)) => &["role", "last", "online", "tokens_after"],
+        _ if context.connection.is_guest() => &["role", "last", "online", "access"],
+        _ => &["role", "last", "online"],
+    };
+    commands::room_fields(room, Reader::User(context.user()), fields)
 }
 
 /// Step 3 for a guest: the answer of all guests, and no presence.
@@ -333,8 +346,7 @@ async fn admit(
     // An answer from before the page says nothing about who may read it: the user may have been
     // removed in between, by an event that the page holds.
     if view.newest < fetched.last || is_before_join {
-        let again = commands::room(&wanted.room, Reader::User(context.user()));
-        let seen = context.hub.upstream.call_one(again).await;
+        let seen = context.hub.upstream.call_one(seen_by(context, &wanted.room)).await;
         let is_guest = context.connection.is_guest();
         let seen = if is_guest { guests::only_open(seen) } else { seen };
         view = RoomView::read(&seen?);

@@ -321,8 +321,11 @@ impl<'a> Bytes<'a> {
             (b'#', _) if line == b"t" => Ok(Value::Boolean(true)),
             (b'#', _) if line == b"f" => Ok(Value::Boolean(false)),
             (b'%', Head::Values { count, .. }) => {
-                let pairs = (0..count / 2).map(|_| Ok((self.value()?, self.value()?)));
-                pairs.collect::<Result<_, _>>().map(Value::Map)
+                let mut pairs = Vec::with_capacity(count / 2);
+                for _ in 0..count / 2 {
+                    pairs.push((self.value()?, self.value()?));
+                }
+                Ok(Value::Map(pairs))
             }
             (b'*', Head::Values { count, .. }) => self.values(count).map(Value::Array),
             (b'~', Head::Values { count, .. }) => self.values(count).map(Value::Set),
