@@ -12,9 +12,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use axum::Extension;
 use axum::extract::connect_info::ConnectInfo;
+use axum::http::Request;
 use chat_protocol::close_code;
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioTimer;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -193,8 +195,13 @@ impl Server {
                     None => return,
                 }
             }
-            let routes = routes.layer(Extension(connection.clone()));
-            let service = TowerToHyperService::new(routes.layer(Extension(ConnectInfo(client))));
+            // Not with `Router::layer`, which copies every route.
+            let (routes, http) = (TowerToHyperService::new(routes), connection.clone());
+            let service = service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(http.clone());
+                request.extensions_mut().insert(ConnectInfo(client));
+                routes.call(request)
+            });
             let served = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(within)
