@@ -294,24 +294,22 @@ impl Hub {
         self.flusher.flush(connections);
     }
 
-    pub(super) fn remove_empty_rooms(&self, now: Instant) {
-        let linger = self.config.linger;
-        let is_left = |room: &Room| {
-            let is_long = |since| now.saturating_duration_since(since) >= linger;
-            room.empty_since().is_some_and(is_long) && !self.is_of_present_user(room)
-        };
-        if !self.rooms.read().values().any(|room| is_left(room)) {
+    /// Removes those of these rooms, which were empty for long, that still are.
+    pub(super) fn remove_empty_rooms(&self, now: Instant, empty: Vec<Arc<Room>>) {
+        if empty.is_empty() {
             return;
         }
+        let is_left = |since| now.saturating_duration_since(since) >= self.config.linger;
         let mut rooms = self.rooms.write();
         // No connection can join meanwhile: joining takes this lock.
-        rooms.retain(|name, room| {
-            let left = is_left(room);
-            if left {
-                self.upstream.unsubscribe(name.clone());
+        for room in empty {
+            if self.is_of_present_user(&room) {
+                room.keep_empty(now);
+            } else if room.empty_since().is_some_and(is_left) && rooms.remove(&room.name).is_some()
+            {
+                self.upstream.unsubscribe(room.name.clone());
             }
-            !left
-        });
+        }
         METRICS.rooms.set(rooms.len() as f64);
     }
 

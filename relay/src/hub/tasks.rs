@@ -44,27 +44,28 @@ async fn housekeeping(hub: Arc<Hub>) {
     loop {
         tick.tick().await;
         let now = Instant::now();
-        let (mut due, mut pending_flush) = (Vec::new(), PendingFlush::new());
+        let (mut due, mut empty, mut pending_flush) = (Vec::new(), Vec::new(), PendingFlush::new());
+        let any_is_in_doubt = hub.present_users.any_is_in_doubt();
+        let is_left = |since| now.saturating_duration_since(since) >= hub.config.linger;
         for room in hub.rooms() {
             let is_up = hub.upstream.is_up(&room.name);
-            if room.beat_is_due(now, beat_interval) && is_up {
-                due.push(room.clone());
+            let found = room.tidy(now, beat_interval, is_up, &mut pending_flush);
+            sync::sync_if_needed(&hub, &room, found.next);
+            if found.is_paused || found.profile_changed || any_is_in_doubt {
+                sync::start_requested_work(&hub, &room);
             }
-            let next = room.tidy(now);
-            sync::sync_if_needed(&hub, &room, next);
-            if is_up {
-                room.end_long_pauses(now, &mut pending_flush);
-            } else {
-                room.restart_pauses();
+            if found.empty_since.is_some_and(is_left) {
+                empty.push(room);
+            } else if found.beat_is_due && is_up {
+                due.push(room);
             }
-            sync::start_requested_work(&hub, &room);
         }
         hub.flush(pending_flush);
+        hub.remove_empty_rooms(now, empty);
         if !due.is_empty() {
             let hub = hub.clone();
             tokio::spawn(async move { beats::beat(&hub, due).await });
         }
-        hub.remove_empty_rooms(now);
         hub.follow_cache.tidy(now);
         hub.signals.tidy(now);
         hub.profile_updates.tidy(now);

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chat_protocol::id::Id;
 use parking_lot::Mutex;
@@ -16,7 +17,11 @@ use crate::hub::standing::answer::{Refusal, Standing};
 
 /// The users with their connections.
 #[derive(Default)]
-pub(in crate::hub) struct PresentUsers(Mutex<HashMap<Arc<str>, Known>>);
+pub(in crate::hub) struct PresentUsers {
+    users: Mutex<HashMap<Arc<str>, Known>>,
+    /// How many of them are in doubt. It changes under the lock.
+    in_doubt: AtomicUsize,
+}
 
 /// One user.
 #[derive(Default)]
@@ -48,40 +53,55 @@ pub(super) enum Change {
 impl PresentUsers {
     /// Adds a connection.
     pub(in crate::hub) fn add(&self, connection: &Arc<Connection>) {
-        let mut users = self.0.lock();
+        let mut users = self.users.lock();
         users.entry(connection.user.clone()).or_default().connections.push(connection.clone());
     }
 
     /// Removes a connection.
     pub(in crate::hub) fn remove(&self, connection: &Connection) {
-        let mut users = self.0.lock();
+        let mut users = self.users.lock();
         let Some(known) = users.get_mut(&connection.user) else { return };
         known.connections.retain(|other| other.number != connection.number);
         if known.connections.is_empty() {
+            self.set_doubt(known, false);
             users.remove(&connection.user);
         }
     }
 
     /// Whether the user has a connection.
     pub(in crate::hub) fn contains(&self, user: &str) -> bool {
-        self.0.lock().contains_key(user)
+        self.users.lock().contains_key(user)
     }
 
     /// The connections of this user.
     pub(super) fn connections(&self, user: &str) -> Vec<Arc<Connection>> {
-        self.0.lock().get(user).map(|known| known.connections.clone()).unwrap_or_default()
+        self.users.lock().get(user).map(|known| known.connections.clone()).unwrap_or_default()
     }
 
     /// Events of the user's personal room may have been missed, or its past may be another one.
     pub(in crate::hub) fn doubt(&self, user: &str) {
-        if let Some(known) = self.0.lock().get_mut(user) {
-            (known.in_doubt, known.at) = (true, Id::ZERO);
+        if let Some(known) = self.users.lock().get_mut(user) {
+            self.set_doubt(known, true);
+            known.at = Id::ZERO;
+        }
+    }
+
+    /// Whether any user is in doubt.
+    pub(in crate::hub) fn any_is_in_doubt(&self) -> bool {
+        self.in_doubt.load(Ordering::Acquire) > 0
+    }
+
+    fn set_doubt(&self, known: &mut Known, in_doubt: bool) {
+        match (std::mem::replace(&mut known.in_doubt, in_doubt), in_doubt) {
+            (false, true) => _ = self.in_doubt.fetch_add(1, Ordering::Release),
+            (true, false) => _ = self.in_doubt.fetch_sub(1, Ordering::Release),
+            _ => {}
         }
     }
 
     /// Whether the user is here and in doubt.
     pub(super) fn is_in_doubt(&self, user: &str) -> bool {
-        self.0.lock().get(user).is_some_and(|known| known.in_doubt)
+        self.users.lock().get(user).is_some_and(|known| known.in_doubt)
     }
 
     /// The store has answered. `ends_doubt`: no later event can be missed. Returns the connections
@@ -92,9 +112,11 @@ impl PresentUsers {
         answer: &Standing,
         ends_doubt: bool,
     ) -> Vec<Arc<Connection>> {
-        let mut users = self.0.lock();
+        let mut users = self.users.lock();
         let Some(known) = users.get_mut(user) else { return Vec::new() };
-        known.in_doubt &= !ends_doubt;
+        if ends_doubt {
+            self.set_doubt(known, false);
+        }
         // A suspension is told without its place.
         if answer.suspended_until.is_some() || answer.at < known.at {
             return Vec::new();
@@ -110,7 +132,7 @@ impl PresentUsers {
         id: Id,
         change: Change,
     ) -> (Standing, Vec<Arc<Connection>>) {
-        let mut users = self.0.lock();
+        let mut users = self.users.lock();
         let Some(known) = users.get_mut(user).filter(|known| id > known.at) else {
             return (Standing::default(), Vec::new());
         };
@@ -128,7 +150,7 @@ impl PresentUsers {
     /// Whether the token of this connection is void by what is known. Ask after it was replaced: an
     /// event that came before saw only the token before.
     pub(super) fn check(&self, connection: &Connection) -> Result<(), Refusal> {
-        let standing = self.0.lock().get(&connection.user).map(Known::standing);
+        let standing = self.users.lock().get(&connection.user).map(Known::standing);
         standing.unwrap_or_default().admits(connection.identity_of(&connection.user).as_deref())
     }
 }
@@ -159,20 +181,24 @@ mod tests {
         assert_eq!(event(11, Change::TokensAfter(7)), 2);
         let told = users.note_answer("bob", &answer(5, 10), true);
         assert!(told.is_empty());
-        assert_eq!(users.0.lock()["bob"].tokens_after, 7, "the answer is older than the event");
+        assert_eq!(users.users.lock()["bob"].tokens_after, 7, "the answer is older than the event");
         assert_eq!(event(12, Change::Suspended(3)), 2);
         // The history is another one: its ids say nothing about those before.
         users.doubt("bob");
-        assert!(users.is_in_doubt("bob"));
+        users.doubt("bob");
+        assert!(users.is_in_doubt("bob") && users.any_is_in_doubt());
         users.note_answer("bob", &answer(2, 1), false);
         assert!(users.is_in_doubt("bob"), "only one of them was asked for");
         users.note_answer("bob", &answer(2, 1), true);
-        assert_eq!((users.is_in_doubt("bob"), users.0.lock()["bob"].tokens_after), (false, 2));
+        assert_eq!((users.is_in_doubt("bob"), users.users.lock()["bob"].tokens_after), (false, 2));
+        assert!(!users.any_is_in_doubt());
+        users.doubt("bob");
         assert_eq!(event(2, Change::Suspended(0)), 2);
         users.remove(&one);
         assert!(users.contains("bob"));
         users.remove(&two);
         assert!(!users.contains("bob") && !users.is_in_doubt("bob"));
+        assert!(!users.any_is_in_doubt(), "he took his doubt with him");
         assert_eq!(event(99, Change::Suspended(0)), 0, "nobody is here");
     }
 }

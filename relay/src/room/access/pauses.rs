@@ -292,17 +292,22 @@ impl Room {
     }
 
     /// Removes the connections that have been paused for too long. They must join again.
-    pub(crate) fn end_long_pauses(&self, now: Instant, pending_flush: &mut PendingFlush) {
-        let mut state = self.state.lock();
+    pub(in crate::room) fn end_long_pauses(
+        &self,
+        state: &mut State,
+        now: Instant,
+        pending_flush: &mut PendingFlush,
+    ) {
         let is_long = |pause: &Pause| now.saturating_duration_since(pause.since) > PAUSED_AT_MOST;
         for connection in state.unpause(is_long) {
             self.notify_removed(&connection, &Removal::Diverged, pending_flush);
         }
     }
+}
 
+impl State {
     /// Redis was unreachable: restarts the time limits of all pauses.
-    pub(crate) fn restart_pauses(&self) {
-        let now = Instant::now();
-        self.state.lock().paused.iter_mut().for_each(|pause| pause.since = now);
+    pub(in crate::room) fn restart_pauses(&mut self, now: Instant) {
+        self.paused.iter_mut().for_each(|pause| pause.since = now);
     }
 }

@@ -167,7 +167,7 @@ async fn a_connection_paused_for_long_must_join_again() {
     let (now, second) = (Instant::now(), Duration::from_secs(1));
     let end_long_pauses = |at| {
         let mut pending_flush = PendingFlush::new();
-        room.end_long_pauses(at, &mut pending_flush);
+        room.tidy(at, Duration::from_secs(20), true, &mut pending_flush);
         flush(pending_flush);
     };
     end_long_pauses(now + 29 * second);
