@@ -8,6 +8,11 @@ use chat_relay::{Config, Invocation, Server, logging};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// A connection takes a third less memory than with the allocator of the C library, and clients that come
+/// back at once a fifth less CPU (docs/performance.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args = match Invocation::from_process() {
         Invocation::Serve(args) => args,

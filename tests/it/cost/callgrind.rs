@@ -11,8 +11,17 @@ use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use tempfile::TempDir;
 
-/// Functions of the C library that allocate.
-const ALLOCATING: [&str; 5] = ["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"];
+/// Functions that allocate: of the relay's allocator, and of the C library.
+const ALLOCATING: [&str; 8] = [
+    "mi_malloc_aligned",
+    "mi_zalloc_aligned",
+    "mi_realloc_aligned",
+    "malloc",
+    "calloc",
+    "realloc",
+    "posix_memalign",
+    "aligned_alloc",
+];
 
 /// Why nothing can be counted here. None: it can.
 pub(super) fn missing() -> Option<String> {
