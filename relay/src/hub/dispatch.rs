@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use crate::clock::now_ms;
 use crate::hub::access;
 use crate::hub::beats;
-use crate::hub::event_queue::TAKE_MAX;
+use crate::hub::event_queue::{QueuedEvent, TAKE_MAX};
 use crate::hub::hub::Hub;
 use crate::hub::profiles::updates;
 use crate::hub::standing::sockets;
@@ -41,26 +41,27 @@ impl Dispatcher {
 
     /// Dispatches some queued events to their rooms. Returns how many there were.
     fn dispatch(&self) -> usize {
-        self.0.event_queue.take(|queued| {
-            let mut events: SmallVec<[(&Arc<Room>, Arrived<'_>); 4]> = SmallVec::new();
-            for event in queued {
-                match event.read() {
-                    Some(arrived) => events.push((&event.room, arrived)),
-                    None => METRICS.events_malformed.increment(1),
-                }
+        self.0.event_queue.take(|queued| self.dispatch_queued(queued))
+    }
+
+    fn dispatch_queued(&self, queued: &[QueuedEvent]) {
+        let mut events: SmallVec<[(&Arc<Room>, Arrived<'_>); 4]> = SmallVec::new();
+        for event in queued {
+            match event.read() {
+                Some(arrived) => events.push((&event.room, arrived)),
+                None => METRICS.events_malformed.increment(1),
             }
-            let mut pending_flush = PendingFlush::new();
-            // An event that may change access ends a run: it must take effect before the next
-            // event.
-            let together = |(room, event): &(&Arc<Room>, Arrived<'_>),
-                            (next, _): &(&Arc<Room>, _)| {
-                Arc::ptr_eq(room, next) && !changes_access(&event.head)
-            };
-            for run in events.chunk_by(together) {
-                self.dispatch_to_room(run, &mut pending_flush);
-            }
-            self.0.flush(pending_flush);
-        })
+        }
+        let mut pending_flush = PendingFlush::new();
+        // An event that may change access ends a run: it must take effect before the next
+        // event.
+        let together = |(room, event): &(&Arc<Room>, Arrived<'_>), (next, _): &(&Arc<Room>, _)| {
+            Arc::ptr_eq(room, next) && !changes_access(&event.head)
+        };
+        for run in events.chunk_by(together) {
+            self.dispatch_to_room(run, &mut pending_flush);
+        }
+        self.0.flush(pending_flush);
     }
 
     /// Events that arrived before a change of a subscription must be dispatched before it.
@@ -105,8 +106,10 @@ impl Listener for Dispatcher {
     }
 
     fn caught_up(&self) {
+        // Where another node's reading task dispatches now, this one need not wait for it.
+        let dispatch = || self.0.event_queue.try_take(|queued| self.dispatch_queued(queued));
         // A panic must not end the reading task: its connection would end with it.
-        match caught("dispatching events", || self.dispatch()) {
+        match caught("dispatching events", dispatch).flatten() {
             Some(0..TAKE_MAX) => {}
             None | Some(_) => self.0.event_queue.wake(),
         }

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use tokio::sync::Notify;
 
@@ -75,7 +75,21 @@ impl EventQueue {
     /// Takes some events and dispatches them; no other task does so meanwhile. Returns how many
     /// there were.
     pub(super) fn take(&self, dispatch: impl FnOnce(&[QueuedEvent])) -> usize {
-        let _turn = self.turn.lock();
+        let turn = self.turn.lock();
+        self.take_in_turn(turn, dispatch)
+    }
+
+    /// Like [`EventQueue::take`]. None: another task dispatches now; nothing was taken.
+    pub(super) fn try_take(&self, dispatch: impl FnOnce(&[QueuedEvent])) -> Option<usize> {
+        let turn = self.turn.try_lock()?;
+        Some(self.take_in_turn(turn, dispatch))
+    }
+
+    fn take_in_turn(
+        &self,
+        _turn: MutexGuard<'_, ()>,
+        dispatch: impl FnOnce(&[QueuedEvent]),
+    ) -> usize {
         let events: SmallVec<[QueuedEvent; 4]> = {
             let mut waiting = self.waiting.lock();
             let count = waiting.events.len().min(TAKE_MAX);
@@ -132,6 +146,14 @@ mod tests {
         }
         putting.await.expect("all put");
         assert_eq!(event_queue.take(|_| unreachable!("empty")), 0);
+    }
+
+    #[test]
+    fn who_finds_another_dispatching_takes_nothing() {
+        let (event_queue, room) = (EventQueue::default(), Arc::new(Room::new("r".into())));
+        assert!(event_queue.push(room, &payload(1)));
+        event_queue.take(|_| assert_eq!(event_queue.try_take(|_| unreachable!("busy")), None));
+        assert_eq!(event_queue.try_take(|_| unreachable!("empty")), Some(0));
     }
 
     #[test]

@@ -60,7 +60,7 @@ fn needed(room: &str) -> Vec<(&'static str, Command)> {
         ("chat.unfollow", commands::unfollow(owner, "x")),
         ("chat.follows", commands::follows(owner, rows)),
         ("chat.room", commands::set_room(room, &[("topic", "x".to_owned())], Reader::User(user))),
-        ("chat.room_ro", commands::room(room, backend)),
+        ("chat.room_ro", commands::room_fields(room, backend, &["role"])),
         // This command has no room; a COUNT of 0 makes it fail without effect.
         ("chat.rooms", commands::rooms(Rows { cursor: None, count: Some(0) }, None, backend)),
     ]

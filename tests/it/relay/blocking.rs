@@ -224,6 +224,25 @@ fn a_block_and_its_end_at_once_leave_both_rooms_alike() {
 }
 
 #[test]
+fn a_block_whose_copy_fails_holds_and_can_be_repeated() {
+    let redis = Redis::start();
+    let [relay, _] = Relay::pair(&redis);
+    let (alice, bob) = (relay.connect("alice"), relay.connect("bob"));
+    cmd!(redis, "SET", DIRECT, "no room").ok();
+    assert_eq!(bob.refused(block("bob", "ban", "alice")), "WRONGTYPE");
+    cmd!(redis, "DEL", DIRECT).ok();
+    let banned = cmd!(redis, "CHAT.ROOM_RO", "@bob", "AS", "alice");
+    assert!(banned.error().starts_with("BANNED"), "the first write stays: {banned:?}");
+    assert_blocked(&alice, message("x"));
+    assert_eq!(cmd!(redis, "EXISTS", DIRECT).int(), 0, "what is refused creates no room");
+    bob.ok(message("he may still write"));
+    assert_eq!(muted_until(&redis, "alice"), None);
+    assert_eq!(bob.ok(block("bob", "ban", "alice")), json!({"changed": true}), "the copy");
+    assert_eq!(muted_until(&redis, "alice"), Some(0));
+    assert_eq!(bob.ok(block("bob", "ban", "alice")), json!({"changed": false}));
+}
+
+#[test]
 fn the_two_rooms_may_lie_on_different_nodes() {
     let shape = Shape { primaries: 3, replicas: 0, settings: &[], has_proxies: false };
     let cluster = Cluster::with(&shape);
