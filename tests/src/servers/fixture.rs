@@ -20,7 +20,11 @@ impl Fixture {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/{name}.c"));
         let fixture = Fixture { dir: tempfile::tempdir().expect("a directory") };
         let mut compiler = Command::new("cc");
-        compiler.args(["-shared", "-fPIC", "-O2", "-o"]).arg(fixture.library()).arg(source);
+        compiler
+            .args(["-shared", "-fPIC", "-O2", "-o"])
+            .arg(fixture.library())
+            .arg(source)
+            .arg("-ldl");
         let status = compiler.status().expect("a C compiler named cc (.ci/setup installs it)");
         assert!(status.success(), "cc does not compile fixtures/{name}.c");
         fixture
