@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use chat_protocol::error_code::ErrorCode;
-use chat_room::{Record, Step};
+use chat_room::{Record, Step, VERSION};
 
 use crate::error_reply::ErrorReply;
 use crate::index;
@@ -146,6 +146,7 @@ pub(crate) fn write(out: &mut InfoWriter, thread: InfoThread) {
         out.field("rooms", rooms as u64);
         out.field("connections_online", connections as u64);
     }
+    out.field("stored_form", VERSION.into());
     for (field, counter) in FIELDS {
         out.field(field, counter.load(Relaxed));
     }

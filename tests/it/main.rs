@@ -43,6 +43,8 @@ mod relay;
 mod streams;
 // Rooms to a file and back.
 mod transfer;
+// From one version to the next and back.
+mod upgrades;
 // How relays reach Redis.
 mod upstream;
 // Patterns of rooms.

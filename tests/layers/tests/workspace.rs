@@ -119,6 +119,7 @@ const SCENARIOS: Crate<'_> = Crate {
             "relay",
             "streams",
             "transfer",
+            "upgrades",
             "upstream",
             "watch",
             "webhook",

@@ -1,7 +1,8 @@
 //! What is tested: the module and the relay, as `cargo build --release` makes them.
 //!
 //! Built once per run. `CHAT_MODULE` and `CHAT_RELAY` name finished files instead; `REDIS_SERVER`
-//! names another server that loads the module.
+//! names another server that loads the module. Scenarios of upgrades begin with `OLD_MODULE` and
+//! `OLD_RELAY`, by default the same build.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,6 +18,18 @@ pub fn module() -> &'static Path {
 pub fn relay() -> &'static Path {
     static RELAY: OnceLock<PathBuf> = OnceLock::new();
     RELAY.get_or_init(|| artefact("CHAT_RELAY", "chat-relay"))
+}
+
+/// The module before an upgrade.
+pub fn old_module() -> &'static Path {
+    static MODULE: OnceLock<PathBuf> = OnceLock::new();
+    MODULE.get_or_init(|| given("OLD_MODULE").unwrap_or_else(|| module().into()))
+}
+
+/// The relay before an upgrade.
+pub fn old_relay() -> &'static Path {
+    static RELAY: OnceLock<PathBuf> = OnceLock::new();
+    RELAY.get_or_init(|| given("OLD_RELAY").unwrap_or_else(|| relay().into()))
 }
 
 /// The server program: `redis-server` of the path, or what `REDIS_SERVER` names: a program, or a
@@ -41,14 +54,18 @@ pub fn installed_server() -> PathBuf {
 }
 
 fn artefact(variable: &str, file: &str) -> PathBuf {
-    if let Some(path) = std::env::var_os(variable) {
-        let path = PathBuf::from(path);
-        assert!(path.is_file(), "{variable}={} is no file", path.display());
-        return path.canonicalize().expect("an existing file has an absolute path");
-    }
-    let path = release().join(file);
-    assert!(path.is_file(), "cargo build --release left no {}", path.display());
-    path
+    given(variable).unwrap_or_else(|| {
+        let path = release().join(file);
+        assert!(path.is_file(), "cargo build --release left no {}", path.display());
+        path
+    })
+}
+
+/// The finished file that a variable names.
+fn given(variable: &str) -> Option<PathBuf> {
+    let path = std::env::var_os(variable).map(PathBuf::from)?;
+    assert!(path.is_file(), "{variable}={} is no file", path.display());
+    Some(path.canonicalize().expect("an existing file has an absolute path"))
 }
 
 /// The root of the repository.

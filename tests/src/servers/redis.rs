@@ -16,6 +16,8 @@ use crate::servers::store::Store;
 use crate::wait::{LATER, eventually};
 use crate::{port, servers::artefacts};
 
+mod builds;
+
 /// A server. Stopped, and its data deleted, on drop.
 pub struct Redis {
     program: PathBuf,
@@ -53,27 +55,6 @@ impl Redis {
         let mut redis = Redis::prepare(settings, arguments);
         redis.launch();
         redis
-    }
-
-    /// As [`Redis::with`], with the module of another build.
-    pub fn with_module(module: &Path, settings: &[&str]) -> Redis {
-        let mut redis = Redis::prepare(settings, "");
-        redis.module = Some(module.to_owned());
-        redis.launch();
-        redis
-    }
-
-    /// The installed server, if there is one, whatever `REDIS_SERVER` names.
-    pub fn installed(settings: &[&str]) -> Redis {
-        let mut redis = Redis::prepare(settings, "");
-        redis.program = artefacts::installed_server();
-        redis.launch();
-        redis
-    }
-
-    /// The next [`Redis::restart`] starts the server under test.
-    pub fn upgrade(&mut self) {
-        self.program = artefacts::redis_server();
     }
 
     /// A server without the module, which MODULE LOADEX may load.
@@ -204,27 +185,29 @@ impl Redis {
         self.process = Some(self.spawn());
     }
 
+    /// Waits until it answers. False: it has ended.
+    #[track_caller]
+    fn answers(&mut self) -> bool {
+        let address = self.address();
+        let process = self.process.as_mut().expect("begun");
+        eventually("a server that answers PING", LATER, || {
+            if process.ended().is_some() {
+                return Ok(false);
+            }
+            let mut wire = Wire::connect(address).map_err(|error| error.to_string())?;
+            let reply = wire.try_call(&["PING"]).map_err(|error| error.to_string())?;
+            if reply == Reply::Text("PONG".into()) { Ok(true) } else { Err(format!("{reply:?}")) }
+        })
+    }
+
     /// Waits until it answers; takes other ports if its own are not free.
     #[track_caller]
     pub(super) fn wait_up(&mut self) {
         for _ in 0..5 {
-            let address = self.address();
-            let process = self.process.as_mut().expect("begun");
-            let up = eventually("a server that answers PING", LATER, || {
-                if process.ended().is_some() {
-                    return Ok(false);
-                }
-                let mut wire = Wire::connect(address).map_err(|error| error.to_string())?;
-                let reply = wire.try_call(&["PING"]).map_err(|error| error.to_string())?;
-                if reply == Reply::Text("PONG".into()) {
-                    Ok(true)
-                } else {
-                    Err(format!("{reply:?}"))
-                }
-            });
-            if up {
+            if self.answers() {
                 return;
             }
+            let process = self.process();
             assert!(process.output().contains("Address already in use"), "redis-server ended");
             // A process outside of this run took a port first.
             self.process = None;

@@ -7,7 +7,8 @@
 //! The table below is the only description of the records: it makes the type, the writer and the
 //! reader. A record is its tag and then its fields in the order of the table, each in the form
 //! named behind `as` (`record_forms.rs`). The meaning of a tag never changes, nor do the fields of
-//! a record: replicas of other versions and append-only files hold these bytes.
+//! a record: replicas of other versions and append-only files hold these bytes. A new record or field
+//! raises the number of the stored form (`snapshot_write.rs`).
 
 use std::borrow::Cow;
 

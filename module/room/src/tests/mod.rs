@@ -22,6 +22,7 @@ mod record_bytes;
 mod resuming;
 mod rules;
 mod snapshot_pieces;
+mod stored_forms;
 mod trimming;
 
 use chat_protocol::names::{Actor, RoomName};

@@ -2,11 +2,11 @@
 
 use chat_protocol::id::Id;
 
-use crate::Record;
 use crate::codec::record_content::{End, Erasure, NewMessage, NewSettings};
 use crate::state::log::message_body::{Body, Mentions};
 use crate::state::settings::table::Setting;
 use crate::state::users::members::{MemberAction, MemberChange, Role};
+use crate::{Record, VERSION};
 
 /// One of each record, with its bytes in hexadecimal.
 fn records() -> Vec<(Record<'static>, &'static str)> {
@@ -110,4 +110,21 @@ fn every_record_has_its_bytes_and_is_read_back() {
     Record::Snapshot { stored: room.as_slice().into() }.write(&mut bytes);
     assert_eq!(bytes[..2], [10, room.len() as u8]);
     assert_eq!(bytes[2..], room);
+}
+
+/// The tags of all records that are written, in their order.
+pub(super) fn tags() -> Vec<u8> {
+    let tag = |hex: &str| u8::from_str_radix(&hex[..2], 16).expect("hexadecimal");
+    let mut tags: Vec<u8> = records().into_iter().map(|(_, hex)| tag(hex)).collect();
+    tags.sort_unstable();
+    tags.dedup();
+    tags
+}
+
+/// By the number of the form an operator can tell whether an older module can follow a newer one.
+#[test]
+fn a_new_record_has_a_new_stored_form() {
+    let of_form_5 =
+        [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 24, 32, 33, 34];
+    assert_eq!((VERSION, tags()), (5, of_form_5.to_vec()));
 }
