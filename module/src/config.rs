@@ -55,11 +55,17 @@ static CREATE_LIMIT: RateValue = RateValue::new();
 static CREATE: CreateValue = CreateValue(AtomicI64::new(0));
 /// `chat.presence-log`.
 static PRESENCE_LOG: SwitchValue = SwitchValue(AtomicBool::new(false));
+/// `chat.skip-unreadable-records`.
+static SKIP_UNREADABLE: SwitchValue = SwitchValue(AtomicBool::new(false));
 
 /// The settings that are rates, by their names without the prefix. Their default is `0`: without
 /// limit.
 static RATES: &[(&str, &RateValue)] =
     &[("rate-limit", &RATE_LIMIT), ("create-limit", &CREATE_LIMIT)];
+
+/// The settings that are `yes` or `no`, by their names without the prefix. Their default is `no`.
+static SWITCHES: &[(&str, &SwitchValue)] =
+    &[("presence-log", &PRESENCE_LOG), ("skip-unreadable-records", &SKIP_UNREADABLE)];
 
 /// All settings that are numbers, with their values.
 fn numbers() -> impl Iterator<Item = (&'static NumberSetting, &'static AtomicI64)> {
@@ -88,12 +94,14 @@ pub(crate) fn register(context: &Context, arguments: &[RedisString]) -> Result<(
         Some("backend") => CreateSetting::backend,
         Some(other) => return Err(format!("{CREATE_NAME} {other}: any or backend is wanted")),
     };
-    let presence_log = argument(PRESENCE_LOG_NAME).map(|text| text.to_ascii_lowercase());
-    let presence_log = match presence_log.as_deref() {
-        None | Some("no") => false,
-        Some("yes") => true,
-        Some(other) => return Err(format!("{PRESENCE_LOG_NAME} {other}: yes or no is wanted")),
-    };
+    let switches = SWITCHES.iter().map(|(name, _)| {
+        match argument(name).map(|text| text.to_ascii_lowercase()).as_deref() {
+            None | Some("no") => Ok(false),
+            Some("yes") => Ok(true),
+            Some(other) => Err(format!("{name} {other}: yes or no is wanted")),
+        }
+    });
+    let switches: Vec<bool> = switches.collect::<Result<_, _>>()?;
 
     for ((setting, value), default) in numbers().zip(defaults) {
         let flags = match setting.unit {
@@ -109,9 +117,10 @@ pub(crate) fn register(context: &Context, arguments: &[RedisString]) -> Result<(
     }
     let flags = ConfigurationFlags::DEFAULT;
     register_enum_configuration(context, CREATE_NAME, &CREATE, create, flags, None);
-    let flags = ConfigurationFlags::DEFAULT;
-    let name = PRESENCE_LOG_NAME;
-    register_bool_configuration(context, name, &PRESENCE_LOG, presence_log, flags, None);
+    for ((name, value), default) in SWITCHES.iter().zip(switches) {
+        let flags = ConfigurationFlags::DEFAULT;
+        register_bool_configuration(context, name, *value, default, flags, None);
+    }
     Ok(())
 }
 
@@ -119,7 +128,8 @@ pub(crate) fn register(context: &Context, arguments: &[RedisString]) -> Result<(
 fn pairs(arguments: &[RedisString]) -> Result<Vec<(String, String)>, String> {
     let names =
         numbers().map(|(setting, _)| setting.name).chain(RATES.iter().map(|(name, _)| *name));
-    let names: Vec<&str> = names.chain([CREATE_NAME, PRESENCE_LOG_NAME]).collect();
+    let names = names.chain(SWITCHES.iter().map(|(name, _)| *name));
+    let names: Vec<&str> = names.chain([CREATE_NAME]).collect();
     let pair = |pair: &[RedisString]| {
         let mut words = pair.iter().map(RedisString::to_string_lossy);
         let name = words.next().unwrap_or_default();
@@ -169,8 +179,6 @@ fn parse_bytes(text: &str) -> Option<u64> {
 
 /// The name of [`CREATE`].
 const CREATE_NAME: &str = "create";
-/// The name of [`PRESENCE_LOG`].
-const PRESENCE_LOG_NAME: &str = "presence-log";
 /// How a rate is written, for error texts.
 const RATE_WANTED: &str = "0, or a count in a period: 10/10s, 600/1m, 5/500ms";
 
@@ -260,6 +268,11 @@ pub(crate) fn limits() -> Limits {
 /// How often one user may create a room; `None`: without limit.
 pub(crate) fn create_limit() -> Option<Rate> {
     CREATE_LIMIT.rate()
+}
+
+/// Whether a server goes on without records that it cannot read.
+pub(crate) fn skips_unreadable_records() -> bool {
+    SKIP_UNREADABLE.0.load(Relaxed)
 }
 
 /// How many clients may wait for changes.

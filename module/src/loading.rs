@@ -7,6 +7,9 @@ use chat_room::{Loader, Malformed, Room};
 
 use crate::redis::MainThread;
 
+/// A piece that is not the next one of its room.
+pub(crate) const OUT_OF_ORDER: Malformed = Malformed("out of order");
+
 static LOADING: MainThread<Loading> = MainThread::new(Loading::NOTHING);
 
 /// The most rooms of which only some pieces have arrived from primaries. A primary sends the pieces
@@ -72,7 +75,7 @@ pub(crate) fn take_piece(
         let mut room = match known {
             _ if place == 0 => ArrivingRoom { pieces: 0, loader: Loader::default() },
             Some(room) if room.pieces == place => room,
-            _ => return Err(Malformed("out of order")),
+            _ => return Err(OUT_OF_ORDER),
         };
         room.loader.read(piece)?;
         if room.loader.is_complete() {

@@ -6,7 +6,7 @@
 //! rewrites an append-only file and Valkey migrates a slot; an append-only file discards it when it
 //! is loaded. Copies and the digest leave it out.
 
-use chat_room::{Downtime, Loader, Malformed, Part, Record, Relocator, Room};
+use chat_room::{Downtime, Loader, Malformed, Part, Record, Relocator, Room, VERSION};
 
 use crate::dropped::DroppedRoom;
 use crate::index::Index;
@@ -30,13 +30,19 @@ impl ModuleValue for StoredRoom {
     }
 
     fn load(input: &mut RdbInput, encoding: i32) -> Option<StoredRoom> {
-        if encoding > ENCODING {
-            log_warning("this chat-room was saved by a later version of the module");
-            return None;
-        }
-        let loaded = load_pieces(input)?;
+        let loaded = match encoding {
+            ..=ENCODING => load_pieces(input)?,
+            _ => Err(Malformed::LATER),
+        };
         let mut room = match loaded {
             Ok(room) => room,
+            Err(Malformed::LATER) => {
+                log_warning(&format!(
+                    "a chat-room was refused: a later version of the module has saved it. This one \
+                     reads stored forms up to {VERSION}: see docs/upgrades.md"
+                ));
+                return None;
+            }
             Err(error) => {
                 log_warning(&format!("a chat-room was refused: {error}"));
                 return None;

@@ -38,7 +38,7 @@ pub(crate) use key::{Key, OpenError};
 pub(crate) use log::log_warning;
 pub(crate) use main_thread::MainThread;
 pub(crate) use migration::{SlotImport, SlotRanges};
-pub(crate) use server::{Flags, has_no_copies, load_settings, set_options, writes_are_paused};
+pub(crate) use server::{Flags, end, has_no_copies, load_settings, set_options, writes_are_paused};
 pub(crate) use time::{monotonic_ms, monotonic_us, now_ms, now_us, random_number};
 pub(crate) use timer::start_timer;
 pub(crate) use value_io::{AofOutput, DigestOutput, RdbInput, RdbOutput};

@@ -7,6 +7,7 @@ use redis_module::raw;
 
 use super::api::api;
 use super::call::Call;
+use super::log::log_warning;
 use super::migration;
 
 /// What the server is doing.
@@ -99,6 +100,12 @@ pub(crate) fn has_no_copies(call: &Call<'_>) -> bool {
 /// cannot be unloaded.
 pub(crate) fn load_settings(call: &Call<'_>) -> bool {
     api!(RedisModule_LoadConfigs(call.ctx())) == 0
+}
+
+/// Ends the server at once, as Redis does when it cannot load a file: exit code 1, nothing is saved.
+pub(crate) fn end(reason: &str) -> ! {
+    log_warning(reason);
+    std::process::exit(1)
 }
 
 /// Declares what the module can do: refuse a payload that ends early, where Redis would otherwise

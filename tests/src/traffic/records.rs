@@ -13,6 +13,17 @@ pub fn leave(ms: u64, n: u64, user: &str) -> Vec<u8> {
     out
 }
 
+/// Records as only a later version could write them, each with what it is.
+pub fn of_later() -> [(&'static str, Vec<u8>); 3] {
+    let setting = [3, 1, 9, 1, b'*', 1, 0x7f, 1, b'x'];
+    let piece = [24, 0, 1, 0x7f];
+    [
+        ("an unknown kind", vec![0x7f, 1, 2, 3]),
+        ("an unknown setting", setting.to_vec()),
+        ("a later stored form", piece.to_vec()),
+    ]
+}
+
 /// A whole room in its stored form.
 pub fn snapshot(stored: &[u8]) -> Vec<u8> {
     let mut out = vec![10];

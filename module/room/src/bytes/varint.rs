@@ -11,6 +11,11 @@
 #[error("malformed bytes: {0}")]
 pub struct Malformed(pub &'static str);
 
+impl Malformed {
+    /// A stored room of a later form than this version reads.
+    pub const LATER: Malformed = Malformed("a stored form of a later version");
+}
+
 /// Appends an integer in LEB128, 1 to 10 bytes.
 pub(crate) fn put(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {

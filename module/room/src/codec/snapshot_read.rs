@@ -152,8 +152,10 @@ impl Decoder<'_, '_> {
     /// The part before all sections.
     fn start(&mut self) -> Result<(), Malformed> {
         let version = self.reader.byte()?;
-        if !(OLDEST..=VERSION).contains(&version) {
-            return Err(Malformed("unknown version"));
+        match version {
+            ..OLDEST => return Err(Malformed("unknown version")),
+            OLDEST..=VERSION => {}
+            _ => return Err(Malformed::LATER),
         }
         self.progress.version = version;
         if version < NAMES_IN_PLACE {

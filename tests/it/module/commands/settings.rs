@@ -17,6 +17,7 @@ const SETTINGS: &[(&str, &str, &str, &str)] = &[
     ("chat.presence-grace", "15000", "3000", "600001"),
     ("chat.presence-announce", "500", "20", "100000001"),
     ("chat.presence-log", "no", "yes", "maybe"),
+    ("chat.skip-unreadable-records", "no", "yes", "maybe"),
     ("chat.nonce-window", "300000", "2000", "999"),
     ("chat.nonce-max", "100000", "5", "0"),
     ("chat.create", "any", "backend", "nobody"),

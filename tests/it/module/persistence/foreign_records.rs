@@ -1,5 +1,6 @@
-//! Records from an append-only file or a primary that no primary of ours sends are skipped and
-//! counted; everything else works, and every room loads again.
+//! With `chat.skip-unreadable-records yes`, records from an append-only file or a primary that no
+//! primary of ours sends are skipped and counted; everything else works, and every room loads again.
+//! Without it those that cannot be read end the server: `upgrades/newer_data.rs`.
 
 use std::io::Write;
 
@@ -11,6 +12,8 @@ use chat_tests::servers::redis::Redis;
 use chat_tests::traffic::records::{leave, snapshot};
 use chat_tests::wait::{LATER, eventually};
 use chat_tests::{args, cmd};
+
+const SKIP: &str = "chat.skip-unreadable-records yes";
 
 /// The largest number that the loader accepts: the next event would overflow.
 const EDGE: u64 = (1 << 47) - 1;
@@ -62,7 +65,7 @@ fn goes_on(wire: &mut Wire, text: &str) {
 
 #[test]
 fn an_append_only_file_with_foreign_records_loads_and_so_do_its_rooms() {
-    let mut redis = Redis::durable();
+    let mut redis = Redis::with(&["appendonly yes", "appendfsync always", SKIP]);
     let ms = prepare(&mut redis.wire());
     redis.stop();
     let calls = hostile(ms);
@@ -100,7 +103,7 @@ fn foreign_records_from_a_primary_damage_no_room_of_its_replica() {
     let primary = FakePrimary::start(rdb);
     let address = primary.address();
     let replicaof = format!("replicaof {} {}", address.ip(), address.port());
-    let mut replica = Redis::with(&[&replicaof, "save 3600 1"]);
+    let mut replica = Redis::with(&[&replicaof, "save 3600 1", SKIP]);
     eventually("a replica with the dump", LATER, || match primary.has_replica() {
         true if replica.info("replication", "master_link_status") == "up" => Ok(()),
         _ => Err("not yet".into()),
