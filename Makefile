@@ -7,11 +7,11 @@ export RUST_TEST_THREADS ?= 4
 # One target after the other: each needs the machine for itself.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help run run-cluster test lint format unit js build scenarios packages release compat servers soak fuzz bench setup
+.PHONY: help run run-cluster test lint format unit js build scenarios upgrade-test packages release compat servers soak fuzz bench setup
 
 # A target's help is the text after `##`.
 help: ## prints this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "Variables:"
 	@awk -F ' *## ' '/^# [A-Z_]+=.* ## / { sub(/^# /, "", $$1); printf "  %-32s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,11 +21,12 @@ help: ## prints this list
 # SOAK=20 ## soak: times as much random traffic as in test
 # LONG=1 ## scenarios: also those of clusters that take long, as in compat and soak
 # SEED=7 ## scenarios, soak: repeats the random traffic of a failed run
+# FROM=v1.0.0 ## upgrade-test: the tag or the commit of that version
 # MAINTAINER="A <a@b.c>" ## packages: whom they name
 # VERSION=1.2.3 ## release: its number
 # BENCH=send,fanout ## bench: only these groups
 # BENCH_FULL=1 ## bench: the largest sizes too
-# OLD_RELAY=path OLD_MODULE=path ## bench: also compares with this older build
+# OLD_RELAY=path OLD_MODULE=path ## bench, scenarios: an older build, to compare with or to upgrade
 # BENCH_JSON=path ## bench: writes the measurements there
 
 run: ## starts Redis with the module and two relays; Ctrl-C stops all
@@ -64,6 +65,9 @@ scenarios: ## tests with real servers, relays and a browser
 	cargo test -p chat-tests --test it -- --skip packages::
 	@# Building and installing takes the whole machine.
 	cargo test -p chat-tests --test it -- packages::
+
+upgrade-test: setup build ## scenarios of upgrades from an older version, and back
+	@.ci/upgrade "$(FROM)"
 
 packages: ## a .deb of the module and of the relay, and a tarball, in target/packages
 	@.ci/setup packages

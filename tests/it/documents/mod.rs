@@ -28,3 +28,5 @@ mod security;
 mod transfer;
 // docs/troubleshooting.md: everything that can go wrong is in it.
 mod troubleshooting;
+// docs/upgrades.md: a scenario holds each line.
+mod upgrades;

@@ -10,7 +10,7 @@ use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, eventually};
 
-use chat_tests::checking::faults::{addresses, relays};
+use chat_tests::checking::faults::{addresses, hand_over, relays};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -105,11 +105,7 @@ fn fail_over(redis: &mut Redis, replica: &mut Redis, path: &Proxy, relays: &[Rel
     });
     // Writes pause; deadlines do not.
     cmd!(wire, "CLIENT", "PAUSE", 1000, "WRITE").ok();
-    cmd!(wire, "FAILOVER").ok();
-    eventually("the failover", LATER, || match replica.info("replication", "role").as_str() {
-        "master" => Ok(()),
-        role => Err(role.to_owned()),
-    });
+    hand_over(redis, replica);
     // A relay detects that it talks to a replica, and reports it.
     relays.iter().for_each(Relay::wait_unready);
     path.lead_to(replica.address());

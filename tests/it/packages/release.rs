@@ -108,6 +108,9 @@ fn a_release_names_its_version_everywhere() {
             "{document}"
         );
     }
+    let upgrades = repository.read("docs/upgrades.md");
+    assert!(upgrades.contains(" | 7.8.9 | "), "the stored form has its release");
+    assert!(!upgrades.contains("the next release"), "docs/upgrades.md");
     let client: Value = serde_json::from_str(&repository.read("sdk/package.json")).expect("JSON");
     assert_eq!(client["version"], "7.8.9");
     // Fails if Cargo.lock does not fit.

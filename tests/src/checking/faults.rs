@@ -1,11 +1,15 @@
 //! Faults under load that sockets and streams must bear alike, judged by the checker.
 
+use std::path::Path;
+
 use crate::checking::checker::{Checker, Effects};
 use crate::checking::relays::Relays;
 use crate::cmd;
 use crate::seed::seeded;
+use crate::servers::artefacts;
 use crate::servers::redis::Redis;
 use crate::servers::relay::Relay;
+use crate::wait::{LATER, eventually};
 
 /// Options of relays under load.
 pub const OPTIONS: &[&str] = &[
@@ -22,7 +26,14 @@ pub const OPTIONS: &[&str] = &[
 /// Relays of these names at this Redis, ready.
 #[track_caller]
 pub fn relays(url: &str, names: &[&str]) -> Vec<Relay> {
-    let relays: Vec<Relay> = names.iter().map(|name| Relay::with(name, url, OPTIONS)).collect();
+    relays_of(artefacts::relay(), url, names)
+}
+
+/// As [`relays`], of another build.
+#[track_caller]
+pub fn relays_of(program: &Path, url: &str, names: &[&str]) -> Vec<Relay> {
+    let start = |name: &&str| Relay::of_program(program, name, url, OPTIONS);
+    let relays: Vec<Relay> = names.iter().map(start).collect();
     relays.iter().for_each(Relay::wait_ready);
     relays
 }
@@ -30,6 +41,16 @@ pub fn relays(url: &str, names: &[&str]) -> Vec<Relay> {
 /// Where readers and senders reach them.
 pub fn addresses(relays: &[Relay]) -> Relays {
     Relays::new(&relays.iter().map(Relay::address).collect::<Vec<_>>())
+}
+
+/// Has a replica take the place of its primary in agreement with it, and waits until it has.
+#[track_caller]
+pub fn hand_over(primary: &Redis, replica: &Redis) {
+    cmd!(primary, "FAILOVER").ok();
+    eventually("the failover", LATER, || match replica.info("replication", "role").as_str() {
+        "master" => Ok(()),
+        role => Err(role.to_owned()),
+    });
 }
 
 /// Kills the oldest of three relays at each of these shares of the messages, and starts another one

@@ -2,7 +2,7 @@
 //!
 //! Built once per run. `CHAT_MODULE` and `CHAT_RELAY` name finished files instead; `REDIS_SERVER`
 //! names another server that loads the module. Scenarios of upgrades begin with `OLD_MODULE` and
-//! `OLD_RELAY`, by default the same build.
+//! `OLD_RELAY`, by default the same build: `make upgrade-test` sets them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

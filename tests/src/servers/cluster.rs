@@ -11,6 +11,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -64,6 +65,8 @@ impl Default for Shape<'_> {
 /// A cluster. All its servers end on drop.
 pub struct Cluster {
     settings: Vec<String>,
+    /// The module with which nodes start first.
+    module: PathBuf,
     has_proxies: bool,
     nodes: Vec<Node>,
     _permit: Permit,

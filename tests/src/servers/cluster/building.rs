@@ -1,5 +1,6 @@
 //! A cluster is made: nodes start side by side, meet, and get their slots and roles.
 
+use std::path::Path;
 use std::sync::Mutex;
 
 use chat_protocol::slot::SLOTS;
@@ -31,13 +32,20 @@ impl Cluster {
     /// A cluster of this shape, with the slots in equal parts, that all nodes agree about.
     #[track_caller]
     pub fn with(shape: &Shape<'_>) -> Cluster {
+        Cluster::with_module(artefacts::module(), shape)
+    }
+
+    /// As [`Cluster::with`], with the module of another build.
+    #[track_caller]
+    pub fn with_module(module: &Path, shape: &Shape<'_>) -> Cluster {
         let Shape { primaries, replicas, settings, has_proxies } = *shape;
         let count = primaries * (1 + replicas);
         let documented = format!("include {}", artefacts::deployed("cluster-node.conf").display());
         let settings = SETTINGS.iter().chain(settings).map(|line| (*line).to_owned());
         let settings = std::iter::once(documented).chain(settings).collect();
         let permit = Permit::wait_for(count);
-        let mut cluster = Cluster { settings, has_proxies, nodes: Vec::new(), _permit: permit };
+        let (module, nodes) = (module.to_owned(), Vec::new());
+        let mut cluster = Cluster { settings, module, has_proxies, nodes, _permit: permit };
         cluster.begin(count);
         for n in 0..primaries {
             let edge = |n: usize| n * usize::from(SLOTS) / primaries;
@@ -62,6 +70,7 @@ impl Cluster {
         let settings: Vec<&str> = self.settings.iter().map(String::as_str).collect();
         for _ in 0..count {
             let mut redis = Redis::node(&settings);
+            redis.use_module(&self.module);
             let proxy = self.has_proxies.then(|| Proxy::to_node(redis.address()));
             if let Some(proxy) = &proxy {
                 redis.set(&format!("cluster-announce-port {}", proxy.address().port()));

@@ -1,5 +1,6 @@
 //! Nodes of a cluster fail, others take over.
 
+use std::path::Path;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -101,7 +102,18 @@ impl Cluster {
         }
     }
 
-    /// Starts a node again that was killed: same addresses, data and settings.
+    /// Stops a node in an orderly way.
+    #[track_caller]
+    pub fn stop(&mut self, node: usize) {
+        self.nodes[node].redis.stop();
+    }
+
+    /// Loads this module at the next [`Cluster::restart`] of a node.
+    pub fn use_module(&mut self, node: usize, module: &Path) {
+        self.nodes[node].redis.use_module(module);
+    }
+
+    /// Starts a node again that was killed or stopped: same addresses, data and settings.
     #[track_caller]
     pub fn restart(&mut self, node: usize) {
         self.nodes[node].redis.begin();
