@@ -4,9 +4,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 
+use crate::cli::process::{fail, stopped};
 use crate::config::{Args, Config};
 use crate::forward::{self, Action, ForwardArgs, Settings};
 use crate::logging;
@@ -99,29 +98,4 @@ fn to_webhook(
 fn print(line: &str) {
     // An error: nobody reads it any more.
     let _ = writeln!(std::io::stdout(), "{line}");
-}
-
-/// Becomes true at the first SIGTERM or SIGINT. A second one ends the process at once.
-fn stopped() -> Result<watch::Receiver<bool>, String> {
-    let said = |error: std::io::Error| error.to_string();
-    let mut terminate = signal(SignalKind::terminate()).map_err(said)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(said)?;
-    let (sender, receiver) = watch::channel(false);
-    tokio::spawn(async move {
-        for _ in 0..2 {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            if sender.send_replace(true) {
-                std::process::exit(1);
-            }
-        }
-    });
-    Ok(receiver)
-}
-
-fn fail(code: u8, why: &str) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "chat-relay: {why}");
-    ExitCode::from(code)
 }

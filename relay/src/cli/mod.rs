@@ -5,6 +5,7 @@
 mod check;
 mod forward;
 mod invocation;
+mod process;
 mod token;
 mod transfer;
 

@@ -22,6 +22,7 @@ use std::process::ExitCode;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 
+use crate::cli::process::fail;
 use crate::cli::transfer::failure::Failure;
 use crate::cli::transfer::servers::Servers;
 use crate::config::{Args, Config};
@@ -111,9 +112,4 @@ async fn transfer(
             Ok((summary.to_string(), summary.is_complete()))
         }
     }
-}
-
-fn fail(code: u8, why: &str) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "chat-relay: {why}");
-    ExitCode::from(code)
 }

@@ -8,7 +8,7 @@ use redis::Value;
 
 use crate::config::Config;
 use crate::upstream::replies::UnexpectedReply;
-use crate::upstream::{self, Command, CommandError, NoSubscriptions, State, Unavailable, Upstream};
+use crate::upstream::{self, Command, CommandError, NoSubscriptions, Unavailable, Upstream};
 
 /// How long a server may be away before a command that waits for it fails.
 const AWAY_MAX: Duration = Duration::from_secs(30);
@@ -59,24 +59,16 @@ pub(super) fn open(config: &Config, name: &str) -> Arc<Upstream> {
 /// Returns once every slot can be used. Errors: it cannot within a while, and why.
 pub(super) async fn wait_usable(upstream: &Upstream) -> Result<(), Failure> {
     let opened = upstream.wait_until(|upstream| {
-        upstream.overview().open_slots() == SLOTS || lasting_problem(upstream).is_some()
+        let overview = upstream.overview();
+        overview.open_slots() == SLOTS || overview.lasting_problem().is_some()
     });
     let is_open = tokio::time::timeout(AWAY_MAX, opened).await.is_ok();
-    match lasting_problem(upstream) {
+    let overview = upstream.overview();
+    match overview.lasting_problem() {
         None if is_open => Ok(()),
-        None => Err(Failure::Other(upstream.overview().readiness().unwrap_or_else(|why| why))),
-        Some(problem) => Err(Failure::Other(problem)),
+        None => Err(Failure::Other(overview.readiness().unwrap_or_else(|why| why))),
+        Some(problem) => Err(Failure::Other(problem.to_string())),
     }
-}
-
-/// What is wrong with a server and stays so until somebody changes it.
-pub(super) fn lasting_problem(upstream: &Upstream) -> Option<String> {
-    upstream.overview().nodes.iter().find_map(|node| match &node.state {
-        State::Unavailable(problem) | State::WritesRefused(problem) if problem.lasts() => {
-            Some(problem.to_string())
-        }
-        _ => None,
-    })
 }
 
 /// The reply to a command that may run twice, waiting for a server that is away.

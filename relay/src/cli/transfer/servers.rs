@@ -14,9 +14,7 @@ use crate::cli::transfer::failure::Failure;
 use crate::config::Config;
 use crate::upstream::commands::{Command, Rows};
 use crate::upstream::replies::{self, Elements};
-use crate::upstream::{
-    self, CommandError, NoSubscriptions, NodeId, Reply, State, Unavailable, Upstream,
-};
+use crate::upstream::{self, CommandError, NoSubscriptions, NodeId, Reply, Unavailable, Upstream};
 
 /// How long the servers may take to be found.
 const FOUND_WITHIN: Duration = Duration::from_secs(15);
@@ -43,32 +41,23 @@ impl Servers {
         let opened = servers.upstream.wait_until(|upstream| {
             let overview = upstream.overview();
             let usable = if writes { overview.open_slots() } else { overview.readable_slots() };
-            usable == SLOTS || servers.lasting_problem().is_some()
+            usable == SLOTS || overview.lasting_problem().is_some()
         });
         let is_open = tokio::time::timeout(FOUND_WITHIN, opened).await.is_ok();
-        let why = match servers.lasting_problem() {
+        let overview = servers.upstream.overview();
+        let why = match overview.lasting_problem() {
             None if is_open => return Ok(servers),
-            None => servers.upstream.overview().readiness().unwrap_or_else(|why| why),
-            Some(problem) => problem,
+            None => overview.readiness().unwrap_or_else(|why| why),
+            Some(problem) => problem.to_string(),
         };
         Err(Failure::Other(format!("Redis cannot be used: {why}")))
-    }
-
-    /// What is wrong with a server and stays so until somebody changes it.
-    fn lasting_problem(&self) -> Option<String> {
-        self.upstream.overview().nodes.iter().find_map(|node| match &node.state {
-            State::Unavailable(problem) | State::WritesRefused(problem) if problem.lasts() => {
-                Some(problem.to_string())
-            }
-            _ => None,
-        })
     }
 
     /// Waits a moment before a server that is away is asked again. Errors: `why`, if it was away for
     /// too long; what is wrong with it for good.
     async fn pause(&self, begun: Instant, why: Unavailable) -> Result<(), Failure> {
-        if let Some(problem) = self.lasting_problem() {
-            return Err(Failure::Other(problem));
+        if let Some(problem) = self.upstream.overview().lasting_problem() {
+            return Err(Failure::Other(problem.to_string()));
         }
         if begun.elapsed() >= AWAY_MAX {
             return Err(Failure::Away(why));

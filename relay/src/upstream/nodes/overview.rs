@@ -92,6 +92,16 @@ impl Overview {
         if self.is_ready() { Ok(format!("ready, but {words}")) } else { Err(words) }
     }
 
+    /// What is wrong with a node and stays so until somebody changes it.
+    pub(crate) fn lasting_problem(&self) -> Option<&Problem> {
+        self.nodes.iter().find_map(|node| match &node.state {
+            State::Unavailable(problem) | State::WritesRefused(problem) if problem.lasts() => {
+                Some(problem)
+            }
+            _ => None,
+        })
+    }
+
     fn slots_where(&self, is_counted: impl Fn(&State) -> bool) -> u16 {
         let counted = self.nodes.iter().filter(|node| is_counted(&node.state));
         counted.fold(0, |slots, node| slots.saturating_add(node.slots))
