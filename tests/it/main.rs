@@ -15,6 +15,8 @@ mod client;
 mod cluster;
 // What work costs, counted.
 mod cost;
+// What operators look with.
+mod diagnosis;
 // What the documents say and show.
 mod documents;
 // The relay towards the internet, and balancers in front of it.

@@ -8,7 +8,7 @@ use clap::{ArgMatches, Command};
 
 use crate::cli::check::CheckArgs;
 use crate::cli::transfer::TransferArgs;
-use crate::cli::{check, forward, token, transfer};
+use crate::cli::{check, forward, tail, token, transfer};
 use crate::config::Args;
 
 /// What the process was asked to do.
@@ -38,6 +38,10 @@ impl Invocation {
                 let args = forward::Arguments::from_matches(flags, args(flags));
                 Invocation::Run(Box::new(move || forward::run(args)))
             }
+            Some((tail::NAME, flags)) => {
+                let args = tail::TailArgs::from_matches(flags, args(flags));
+                Invocation::Run(Box::new(move || tail::run(args)))
+            }
             Some((name @ (transfer::EXPORT | transfer::IMPORT), flags)) => {
                 let args = TransferArgs::from_matches(name, flags, args(flags));
                 Invocation::Run(Box::new(move || transfer::run(args)))
@@ -53,6 +57,7 @@ impl Invocation {
             .disable_help_subcommand(true)
             .subcommand(check::command())
             .subcommand(forward::command())
+            .subcommand(tail::command())
             .subcommand(token::command())
             .subcommand(transfer::command(transfer::EXPORT))
             .subcommand(transfer::command(transfer::IMPORT))
@@ -70,7 +75,7 @@ mod tests {
     #[test]
     fn flags_alone_serve_and_a_subcommand_takes_its_own() {
         Invocation::command().debug_assert();
-        let rows: [(&[&str], Option<Option<&str>>); 14] = [
+        let rows: [(&[&str], Option<Option<&str>>); 18] = [
             (&[], Some(None)),
             (&["--name=r1"], Some(None)),
             (&["check"], Some(Some("check"))),
@@ -85,6 +90,10 @@ mod tests {
             (&["import", "--redis=redis://r", "--match=a*", "f"], Some(Some("import"))),
             (&["export"], None),
             (&["import", "f", "g"], None),
+            (&["tail", "lobby", "news", "--last=3"], Some(Some("tail"))),
+            (&["tail"], None),
+            (&["tail", "lobby", "--last=3", "--since=1-1"], None),
+            (&["tail", "lobby", "--last=1001"], None),
         ];
         for (words, expected) in rows {
             let words = std::iter::once(&"chat-relay").chain(words);

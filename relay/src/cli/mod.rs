@@ -5,7 +5,9 @@
 mod check;
 mod forward;
 mod invocation;
+mod printable;
 mod process;
+mod tail;
 mod token;
 mod transfer;
 

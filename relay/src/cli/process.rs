@@ -6,9 +6,15 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+/// Writes a line to standard error.
+pub(super) fn say(words: &str) {
+    // An error: nobody reads it any more.
+    let _ = writeln!(std::io::stderr(), "chat-relay: {words}");
+}
+
 /// Says why on standard error. Exit code 2: wrong flags; 1: it could not be done.
 pub(super) fn fail(code: u8, why: &str) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "chat-relay: {why}");
+    say(why);
     ExitCode::from(code)
 }
 

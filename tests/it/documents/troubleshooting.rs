@@ -1,9 +1,15 @@
 //! docs/troubleshooting.md names every error code, close code, log line and alert that there is.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use chat_protocol::error_code::ErrorCode;
-use chat_tests::documents::{read, root, rows, section};
+use chat_tests::cmd;
+use chat_tests::documents::{code_words, read, root, rows, section};
+use chat_tests::process::Process;
+use chat_tests::servers::artefacts;
+use chat_tests::servers::redis::Redis;
+use chat_tests::wait::{LATER, eventually};
 
 fn document() -> String {
     read("docs/troubleshooting.md")
@@ -61,6 +67,70 @@ fn every_warning_of_the_log_is_explained() {
         }
     }
     assert!(found > 20, "only {found} log lines were found");
+}
+
+/// The lines of the block that begins with this command: what it prints.
+fn sample<'t>(text: &'t str, command: &str) -> Vec<&'t str> {
+    let lines = text.lines().skip_while(|line| !line.starts_with(&format!("    $ {command}")));
+    let shown = lines.map_while(|line| line.strip_prefix("    "));
+    shown.collect()
+}
+
+/// The text with each digit as 0.
+fn without_numbers(text: &str) -> String {
+    text.replace(|one: char| one.is_ascii_digit(), "0")
+}
+
+#[test]
+fn a_room_is_followed_as_shown() {
+    let document = document();
+    let shown = sample(section(&document, "## Following a room"), "chat-relay tail ");
+    let redis = Redis::start();
+    cmd!(redis, "CHAT.SEND", "lobby", "alice", "hello").ok();
+    let dir = tempfile::tempdir().expect("a directory");
+    let command = shown[0].replace("redis://127.0.0.1:6379", &redis.url());
+    let mut args: Vec<_> = command.split(' ').skip(2).map(Into::into).collect();
+    args.extend(["--format", "text", "--count", "2"].map(Into::into));
+    let mut tail = Process::spawn("tail", artefacts::relay(), &args, dir.path());
+    eventually("a tail that follows", LATER, || match tail.errors() {
+        said if said.contains("following lobby") => Ok(()),
+        said => Err(said),
+    });
+    cmd!(redis, "CHAT.SIGNAL", "lobby", "bob", "typing").ok();
+    assert!(tail.wait(LATER).success());
+    let printed = without_numbers(&tail.output());
+    assert_eq!(printed, without_numbers(&(shown[1..].join("\n") + "\n")));
+}
+
+/// The options of a subcommand that the relay itself does not have, without their dashes.
+fn own_options(subcommand: &str) -> Vec<String> {
+    let help = |words: &[&str]| {
+        let output = Command::new(artefacts::relay()).args(words).arg("--help").output();
+        String::from_utf8(output.expect("it runs").stdout).expect("UTF-8")
+    };
+    let options = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter_map(|line| line.trim().strip_prefix("--"));
+        lines.map(|line| line.split([' ', '[', '=']).next().unwrap_or("").to_owned()).collect()
+    };
+    let of_relay = options(&help(&[]));
+    let mut own = options(&help(&[subcommand]));
+    own.retain(|option| !of_relay.contains(option));
+    own
+}
+
+#[test]
+fn every_option_of_tail_is_explained() {
+    let document = document();
+    let rows = rows(section(&document, "## Following a room"));
+    let words: Vec<&str> = rows.iter().flat_map(|row| code_words(&row[0])).collect();
+    let options = own_options("tail");
+    assert_eq!(options.len(), 4, "{options:?}");
+    for option in options {
+        assert!(
+            words.iter().any(|word| word.split(' ').next() == Some(&format!("--{option}"))),
+            "{option}"
+        );
+    }
 }
 
 fn sources(folder: &Path, files: &mut Vec<PathBuf>) {

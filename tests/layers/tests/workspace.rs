@@ -107,6 +107,7 @@ const SCENARIOS: Crate<'_> = Crate {
             "client",
             "cluster",
             "cost",
+            "diagnosis",
             "edge",
             "faults",
             "forward",
