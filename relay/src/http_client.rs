@@ -46,6 +46,8 @@ pub(crate) struct Bounds {
 pub(crate) struct HttpClient {
     url: ServiceUrl,
     bounds: Bounds,
+    /// The body of a failure is of interest too.
+    reads_failures: bool,
     /// The certificates, and when they were read.
     tls: Mutex<Option<(Instant, Arc<ClientConfig>)>>,
 }
@@ -54,7 +56,7 @@ pub(crate) struct HttpClient {
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    /// Read only if the status is 200.
+    /// Read only if the status is 200, or by [`HttpClient::reading_failures`].
     pub(crate) body: Option<Bytes>,
 }
 
@@ -105,7 +107,12 @@ impl fmt::Display for Failure {
 impl HttpClient {
     /// A client of this address. Nothing is connected yet.
     pub(crate) fn new(url: ServiceUrl, bounds: Bounds) -> HttpClient {
-        HttpClient { url, bounds, tls: Mutex::default() }
+        HttpClient { url, bounds, reads_failures: false, tls: Mutex::default() }
+    }
+
+    /// Reads the body of an answer also if its status is not 200.
+    pub(crate) fn reading_failures(self) -> HttpClient {
+        HttpClient { reads_failures: true, ..self }
     }
 
     /// The name of the service, with the port if the address has one, for the log.
@@ -209,7 +216,7 @@ impl HttpClient {
             sender.send_request(request).await.map_err(|error| Failure::of_http(&error))?;
         let (head, body) = answer.into_parts();
         let mut answer = Answer { status: head.status, headers: head.headers, body: None };
-        if answer.status == StatusCode::OK {
+        if answer.status == StatusCode::OK || self.reads_failures {
             let body = Limited::new(body, self.bounds.body).collect().await;
             answer.body = Some(body.map_err(|error| Failure::of_body(&*error))?.to_bytes());
         }

@@ -16,8 +16,9 @@ use std::process::ExitCode;
 
 use clap::{Arg, ArgMatches, Command};
 
-use crate::cli::check::finding::{Finding, Level};
-use crate::config::{Args, Auth, Config, redis_settings};
+pub(super) use crate::cli::check::finding::Finding;
+use crate::cli::check::finding::Level;
+use crate::config::{Args, Auth, Config, RedisSettings, redis_settings};
 
 pub(super) const NAME: &str = "check";
 const ABOUT: &str = "Checks these settings, Redis, keys and ports without serving";
@@ -28,17 +29,20 @@ const OPERATOR: &str = "operator-redis";
 
 /// The flags of the subcommand: those of the relay, and one more.
 pub(super) fn command() -> Command {
-    Args::for_process().name(NAME).about(ABOUT).long_about(LONG_ABOUT).arg(
-        Arg::new(OPERATOR)
-            .long(OPERATOR)
-            .env("CHAT_RELAY_OPERATOR_REDIS")
-            .hide_env_values(true)
-            .value_name("URL")
-            .help(
-                "The same Redis with a user who may run TIME and CONFIG GET, for what the user of \
-                 --redis may not read",
-            ),
-    )
+    Args::for_process().name(NAME).about(ABOUT).long_about(LONG_ABOUT).arg(operator_flag())
+}
+
+/// The flag that names who may read what a relay may not.
+pub(super) fn operator_flag() -> Arg {
+    Arg::new(OPERATOR)
+        .long(OPERATOR)
+        .env("CHAT_RELAY_OPERATOR_REDIS")
+        .hide_env_values(true)
+        .value_name("URL")
+        .help(
+            "The same Redis with a user who may run TIME, CONFIG GET and INFO, for what the user of \
+             --redis may not read",
+        )
 }
 
 /// What was given.
@@ -47,11 +51,34 @@ pub(super) struct CheckArgs {
     operator: Option<String>,
 }
 
+/// Checked settings.
+pub(super) struct Checked {
+    /// Those of a relay.
+    pub(super) config: Config,
+    /// Who may read what a relay may not, if somebody is named.
+    pub(super) operator: Option<RedisSettings>,
+}
+
 impl CheckArgs {
     /// What was given of the flags.
     pub(super) fn from_matches(matches: &ArgMatches, relay: Box<Args>) -> CheckArgs {
         let operator = matches.get_one::<String>(OPERATOR).cloned();
         CheckArgs { relay, operator: operator.filter(|text| !text.is_empty()) }
+    }
+
+    /// Checks the settings. Errors: every mistake.
+    pub(super) fn check(self) -> Result<Checked, Vec<String>> {
+        let config = self.relay.check();
+        let like = config.as_ref().ok().map(|config| &config.redis);
+        let operator = self.operator.as_deref().map(|url| redis_settings(url, like)).transpose();
+        match (config, operator) {
+            (Ok(config), Ok(operator)) => Ok(Checked { config, operator }),
+            (config, operator) => {
+                let mut mistakes = config.err().unwrap_or_default();
+                mistakes.extend(operator.err().map(|why| format!("--{OPERATOR}: {why}")));
+                Err(mistakes)
+            }
+        }
     }
 }
 
@@ -72,20 +99,27 @@ pub(super) fn run(args: CheckArgs) -> ExitCode {
 }
 
 async fn findings(args: CheckArgs) -> Vec<Finding> {
-    let config = args.relay.check();
-    let like = config.as_ref().ok().map(|config| &config.redis);
-    let operator = args.operator.as_deref().map(|url| redis_settings(url, like)).transpose();
-    let mut mistakes = config.as_ref().err().cloned().unwrap_or_default();
-    if let Err(why) = &operator {
-        mistakes.push(format!("--{OPERATOR}: {why}"));
-    }
-    let (Ok(config), Ok(operator)) = (config, operator) else {
-        return mistakes.into_iter().map(Finding::setting).collect();
+    let checked = match args.check() {
+        Ok(checked) => checked,
+        Err(mistakes) => return mistakes.into_iter().map(Finding::setting).collect(),
     };
-    let mut findings = cautions(&config);
-    findings.extend(machine::ports(&config));
-    findings.extend(machine::services(&config).await);
-    findings.extend(redis::findings(&config, operator).await);
+    let mut findings = cautions(&checked.config);
+    findings.extend(machine::ports(&checked.config));
+    findings.extend(around(&checked).await);
+    findings
+}
+
+/// What is wrong with these settings while a relay with them may run: its ports are taken then.
+pub(super) async fn findings_beside_a_relay(checked: &Checked) -> Vec<Finding> {
+    let mut findings = cautions(&checked.config);
+    findings.extend(around(checked).await);
+    findings
+}
+
+/// What is wrong with what the settings refer to elsewhere.
+async fn around(checked: &Checked) -> Vec<Finding> {
+    let mut findings = machine::services(&checked.config).await;
+    findings.extend(redis::findings(&checked.config, checked.operator.clone()).await);
     findings
 }
 

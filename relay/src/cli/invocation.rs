@@ -8,7 +8,7 @@ use clap::{ArgMatches, Command};
 
 use crate::cli::check::CheckArgs;
 use crate::cli::transfer::TransferArgs;
-use crate::cli::{check, forward, tail, token, transfer};
+use crate::cli::{check, doctor, forward, tail, token, transfer};
 use crate::config::Args;
 
 /// What the process was asked to do.
@@ -38,6 +38,10 @@ impl Invocation {
                 let args = forward::Arguments::from_matches(flags, args(flags));
                 Invocation::Run(Box::new(move || forward::run(args)))
             }
+            Some((doctor::NAME, flags)) => {
+                let args = doctor::DoctorArgs::from_matches(flags, args(flags));
+                Invocation::Run(Box::new(move || doctor::run(args)))
+            }
             Some((tail::NAME, flags)) => {
                 let args = tail::TailArgs::from_matches(flags, args(flags));
                 Invocation::Run(Box::new(move || tail::run(args)))
@@ -56,6 +60,7 @@ impl Invocation {
             .args_conflicts_with_subcommands(true)
             .disable_help_subcommand(true)
             .subcommand(check::command())
+            .subcommand(doctor::command())
             .subcommand(forward::command())
             .subcommand(tail::command())
             .subcommand(token::command())
@@ -75,7 +80,7 @@ mod tests {
     #[test]
     fn flags_alone_serve_and_a_subcommand_takes_its_own() {
         Invocation::command().debug_assert();
-        let rows: [(&[&str], Option<Option<&str>>); 18] = [
+        let rows: [(&[&str], Option<Option<&str>>); 20] = [
             (&[], Some(None)),
             (&["--name=r1"], Some(None)),
             (&["check"], Some(Some("check"))),
@@ -90,6 +95,8 @@ mod tests {
             (&["import", "--redis=redis://r", "--match=a*", "f"], Some(Some("import"))),
             (&["export"], None),
             (&["import", "f", "g"], None),
+            (&["doctor", "--ops=http://a,http://b", "--name=r1"], Some(Some("doctor"))),
+            (&["doctor", "lobby"], None),
             (&["tail", "lobby", "news", "--last=3"], Some(Some("tail"))),
             (&["tail"], None),
             (&["tail", "lobby", "--last=3", "--since=1-1"], None),

@@ -3,6 +3,7 @@
 //! Each subcommand is a file of its own: its arguments and what it does.
 
 mod check;
+mod doctor;
 mod forward;
 mod invocation;
 mod printable;

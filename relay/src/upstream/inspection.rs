@@ -139,7 +139,7 @@ async fn operator_view(connection: &Connection, mode: Mode) -> Result<OperatorVi
     let replies = ask(connection, calls).await?;
     let settings = names.into_iter().zip(replies);
     let settings = settings.map(|(name, reply)| (name, answer(reply).and_then(|v| setting(&v))));
-    let replication = ask(connection, vec![operator::replication()]).await?;
+    let replication = ask(connection, vec![operator::info("replication")]).await?;
     let replication = answer(replication.into_iter().next().unwrap_or(Value::Nil));
     let replicas = replication.and_then(|value| {
         let text = text(&value);
@@ -163,7 +163,7 @@ const SETTINGS_OF_CLUSTERS: &[&str] = &[
 
 const UNREADABLE: &str = "the reply cannot be read";
 
-async fn connect(
+pub(super) async fn connect(
     server: &Endpoint,
     redis: &RedisSettings,
     relay: &str,
@@ -175,7 +175,10 @@ async fn connect(
 }
 
 /// Sends commands and returns their replies, errors among them.
-async fn ask(connection: &Connection, calls: Vec<Command>) -> Result<Vec<Value>, Problem> {
+pub(super) async fn ask(
+    connection: &Connection,
+    calls: Vec<Command>,
+) -> Result<Vec<Value>, Problem> {
     let replies = connection.subscription_call(&calls).await;
     replies.ok_or_else(|| Problem::Unreachable("it does not answer".to_owned()))
 }
@@ -186,7 +189,7 @@ fn is_denied_key(reply: &Value) -> bool {
     error.code() == "NOPERM" && denied_command(error.details().unwrap_or("")).is_none()
 }
 
-fn answer(reply: Value) -> Answer<Value> {
+pub(super) fn answer(reply: Value) -> Answer<Value> {
     match reply {
         Value::ServerError(error) => {
             Err(format!("{} {}", error.code(), error.details().unwrap_or("")))
@@ -210,7 +213,7 @@ fn numbers(reply: &Value) -> Vec<i64> {
     values.iter().filter_map(|value| text(value).parse().ok()).collect()
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         Value::SimpleString(text) | Value::VerbatimString { text, .. } => text.clone(),

@@ -5,12 +5,14 @@
 //! decides. `nodes/` keeps a `link` to each: a pair of connections (`connection/`) that `dialling/`
 //! has opened, tested by `check`, with `health` naming what is wrong. `topology/` finds out which
 //! nodes there are. `subscriptions/` decides what is asked of which node for the hub's channels.
-//! `inspection` lists everything that is wrong with a server, for `chat-relay check`. What arrives
+//! `inspection` lists everything that is wrong with a server, for `chat-relay check`, `description` how it
+//! is, for `chat-relay doctor`. What arrives
 //! without a request goes to the `listener`.
 
 mod check;
 pub(crate) mod commands;
 mod connection;
+mod description;
 mod dialling;
 mod health;
 mod inspection;
@@ -28,6 +30,7 @@ mod upstream;
 pub(crate) use check::probe_room;
 pub(crate) use commands::Command;
 pub use connection::{Item, Push, ReplyReader, Unreadable};
+pub(crate) use description::{Pairs, describe};
 pub(crate) use dialling::greeting::{Greeting, Mode};
 pub(crate) use health::{Problem, State};
 pub(crate) use inspection::{Answer, Inspection, OperatorView, inspect};

@@ -1,5 +1,7 @@
 //! What operators look with when something is wrong: `chat-relay tail` and `chat-relay doctor`.
 
+// The page for a bug report.
+mod doctor;
 // The program tail, and what it has printed.
 mod stage;
 // What it prints, and in which form.

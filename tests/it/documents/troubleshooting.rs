@@ -9,6 +9,7 @@ use chat_tests::documents::{code_words, read, root, rows, section};
 use chat_tests::process::Process;
 use chat_tests::servers::artefacts;
 use chat_tests::servers::redis::Redis;
+use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, eventually};
 
 fn document() -> String {
@@ -116,6 +117,40 @@ fn own_options(subcommand: &str) -> Vec<String> {
     let mut own = options(&help(&[subcommand]));
     own.retain(|option| !of_relay.contains(option));
     own
+}
+
+#[test]
+fn a_page_for_a_bug_report_is_as_shown() {
+    let document = document();
+    let section = section(&document, "## A page for a bug report");
+    let lines = section.lines().skip_while(|line| !line.starts_with("    $ chat-relay doctor "));
+    let lines = lines.take_while(|line| line.is_empty() || line.starts_with("    "));
+    let shown: Vec<&str> = lines.map(|line| line.strip_prefix("    ").unwrap_or(line)).collect();
+    let redis = Redis::start();
+    let relay = Relay::with("r1", &redis.url(), &["--listen-ops", "127.0.0.1:0"]);
+    relay.wait_ready();
+    let ops = relay.ops_address().to_string();
+    let here = |text: &str| {
+        text.replace("127.0.0.1:6379", &redis.address().to_string()).replace("10.0.0.5:9100", &ops)
+    };
+    let command = here(shown[0]);
+    let output = Command::new(artefacts::relay()).args(command.split(' ').skip(2)).output();
+    let page = String::from_utf8(output.expect("it runs").stdout).expect("UTF-8");
+    let headings = |text: &mut dyn Iterator<Item = &str>| -> Vec<String> {
+        let lines = text.filter(|line| !line.is_empty() && !line.starts_with(' '));
+        lines.map(str::to_owned).collect()
+    };
+    let shown = here(&shown[1..].join("\n"));
+    assert_eq!(headings(&mut shown.lines()), headings(&mut page.lines()));
+    // Of other machines and versions: the words before the first number.
+    let (page, is_of_machine) = (without_numbers(&page), |line: &str| line.contains(", kernel "));
+    for line in shown.lines().filter(|line| line.starts_with("  ") && !is_of_machine(line)) {
+        let fixed = line.trim_end().trim_end_matches('…');
+        let fixed = fixed.split(|one: char| one.is_ascii_digit()).next().unwrap_or_default();
+        assert!(page.contains(fixed), "{line}:\n{page}");
+    }
+    assert_eq!(own_options("doctor"), ["operator-redis", "ops"]);
+    assert!(section.contains("`--ops URL`") && section.contains("`--operator-redis`"));
 }
 
 #[test]

@@ -166,7 +166,8 @@ fn packages_install_serve_upgrade_and_leave_no_trace() {
     debian.shell(
         "bash -c '. /usr/share/bash-completion/completions/chat-relay && complete -p chat-relay'",
     );
-    for page in ["chat-relay", "chat-relay-check", "chat-relay-token"] {
+    let pages = ["", "-check", "-doctor", "-tail", "-token"].map(|end| format!("chat-relay{end}"));
+    for page in pages {
         debian.shell(&format!("gunzip -t /usr/share/man/man1/{page}.1.gz"));
     }
     for package in ["chat-relay", "redis-chat-module"] {

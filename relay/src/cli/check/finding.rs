@@ -15,7 +15,7 @@ pub(super) enum Level {
 
 /// One finding.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Finding {
+pub(in crate::cli) struct Finding {
     pub(super) level: Level,
     about: &'static str,
     text: String,

@@ -1,5 +1,5 @@
-//! What only `chat-relay check` asks, to compare settings and clocks. A relay's own user need not be
-//! allowed to run these commands.
+//! What only `chat-relay check` and `doctor` ask, about settings, clocks and the state of a server. A
+//! relay's own user need not be allowed to run these commands.
 
 use super::{Command, keyless};
 
@@ -15,9 +15,9 @@ pub(in crate::upstream) fn config_get(name: &str) -> Command {
     keyless(command)
 }
 
-/// `INFO replication`
-pub(in crate::upstream) fn replication() -> Command {
+/// `INFO section`
+pub(in crate::upstream) fn info(section: &str) -> Command {
     let mut command = redis::cmd("INFO");
-    command.arg("replication");
+    command.arg(section);
     keyless(command)
 }
