@@ -1,7 +1,9 @@
 //! What `chat-relay tail` cannot read is one clear line and an exit code.
 
 use chat_tests::clients::reply::Reply;
+use chat_tests::servers::cluster::{Cluster, Shape};
 use chat_tests::servers::redis::Redis;
+use chat_tests::wait::SOON;
 use chat_tests::{cmd, port};
 
 use super::stage::{Tail, fails};
@@ -99,5 +101,26 @@ fn the_user_of_a_relay_is_enough() {
         redis.call(&set).ok();
         let (code, said) = fails(&url, &["lobby"]);
         assert!(code == Some(1) && said.starts_with(&format!("chat-relay: {expected}")), "{said}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_other_nodes_does_not_matter() {
+    let cluster = Cluster::with(&Shape { primaries: 2, replicas: 0, ..Shape::default() });
+    let rooms = [0, 1].map(|node| cluster.rooms_of(node, "room", 1).remove(0));
+    let mut client = cluster.client();
+    for room in &rooms {
+        assert!(!client.call(room, &["CHAT.SEND", room, "alice", "x"], SOON).is_error());
+    }
+    [0, 1].iter().for_each(|node| drop(cluster.node(*node).relay_user()));
+    cmd!(cluster.node(1), "ACL", "SETUSER", "relay", "-chat.beat").ok();
+    let url = cluster.url().replace("redis://", "redis://relay:secret@");
+    let tail = Tail::following(&url, &[&rooms[0], "--last", "1"]);
+    assert_eq!(tail.await_members(1, "text"), ["x"]);
+    for words in [&rooms[1..], &rooms] {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let (code, said) = fails(&url, &words);
+        let expected = "chat-relay: Redis cannot be used: no permission to run chat.beat\n";
+        assert_eq!((code, said.as_str()), (Some(1), expected));
     }
 }

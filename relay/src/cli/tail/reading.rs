@@ -20,7 +20,7 @@ use crate::client::error::Error;
 use crate::config::Config;
 use crate::upstream::commands::{self, Bounds, Part, Reader};
 use crate::upstream::replies::Page;
-use crate::upstream::{CommandError, Upstream, probe_room};
+use crate::upstream::{CommandError, State, Upstream, probe_room};
 
 /// How long the servers may take to be found.
 const FOUND_WITHIN: Duration = Duration::from_secs(15);
@@ -78,19 +78,27 @@ impl<'a> Reading<'a> {
         Ok(reading)
     }
 
+    /// Waits for the nodes of these rooms. What is wrong with others does not matter.
     async fn wait_readable(&self, rooms: &BTreeSet<String>) -> Result<(), String> {
-        let is_decided = self.upstream.wait_until(|upstream| {
-            rooms.iter().all(|room| upstream.state_of(room).can_read())
-                || upstream.overview().lasting_problem().is_some()
-        });
-        let is_decided = tokio::time::timeout(FOUND_WITHIN, is_decided).await.is_ok();
-        let overview = self.upstream.overview();
-        let why = match overview.lasting_problem() {
-            None if is_decided => return Ok(()),
-            None => overview.readiness().unwrap_or_else(|why| why),
-            Some(problem) => problem.to_string(),
+        let problem = |upstream: &Upstream| {
+            rooms.iter().find_map(|room| match upstream.state_of(room) {
+                State::Unavailable(problem) => Some(problem),
+                State::Open | State::WritesRefused(_) => None,
+            })
         };
-        Err(format!("Redis cannot be used: {}", excerpt(&why, WORDS_MAX)))
+        let is_decided = self.upstream.wait_until(|upstream| match problem(upstream) {
+            None => true,
+            Some(problem) => problem.lasts(),
+        });
+        // An error: it takes too long.
+        let _ = tokio::time::timeout(FOUND_WITHIN, is_decided).await;
+        match problem(&self.upstream) {
+            None => Ok(()),
+            Some(problem) => {
+                let why = excerpt(&problem.to_string(), WORDS_MAX);
+                Err(format!("Redis cannot be used: {why}"))
+            }
+        }
     }
 
     /// Takes the place of a room, which must exist.
