@@ -1,9 +1,10 @@
 //! `chat-relay doctor`: a page for a bug report.
 //!
-//! The one idea: what may be shown is listed, and everything else is not. So settings that may be secret,
-//! and whatever a server answers beyond the fields that are known, cannot get into it; there are no
-//! names of rooms and users, and no texts. Values of others are short and printable. It reads and
-//! changes nothing, every wait is bounded, and what cannot be read has a line that says why.
+//! The one idea: what may be shown is listed, and everything else is not. So settings that may be
+//! secret, and whatever a server answers beyond the fields that are known, cannot get into it; there
+//! are no names of rooms and users, and no texts. Findings are those of `chat-relay check`. What others
+//! say is short and printable. It changes nothing, every wait is bounded, and what cannot be read has a
+//! line that says why.
 
 mod machine;
 mod page;
@@ -99,6 +100,9 @@ async fn page(args: DoctorArgs) -> Page {
     }
     for url in args.ops.iter().take(RELAYS_MAX) {
         relays::describe(&mut page, url).await;
+    }
+    if args.ops.len() > RELAYS_MAX {
+        page.heading(&format!("--ops: only {RELAYS_MAX} of {} are asked", args.ops.len()));
     }
     page
 }

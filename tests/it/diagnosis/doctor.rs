@@ -228,7 +228,8 @@ fn what_a_user_may_not_read_is_told_and_an_operator_may() {
 fn the_rest_is_told_while_redis_is_away() {
     let redis = Redis::start();
     let nobody = format!("redis://127.0.0.1:{}", port::free());
-    let page = doctor(&nobody, &["--ping", "7s", "--ops", &nobody.replace("redis", "http")]);
+    let ops = [&*nobody.replace("redis", "http"); 5].join(",");
+    let page = doctor(&nobody, &["--ping", "7s", "--ops", &ops]);
     assert_has(
         &page,
         &[
@@ -238,6 +239,7 @@ fn the_rest_is_told_while_redis_is_away() {
             "\nRedis\n  cannot be read: Redis cannot be reached: ",
             "\n  readyz: ",
             "\n  metrics: ",
+            "\n--ops: only 4 of 5 are asked\n",
         ],
     );
     let wrong = redis.url().replace("redis://", "redis://relay:hunter2@");
