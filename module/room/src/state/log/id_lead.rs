@@ -6,6 +6,8 @@
 //! [`TOLERANCE`] from the one before, so a room whose ids follow the clock has none, and one that
 //! was busy after a failover has one for every second by which its ids fall back.
 
+use crate::bytes::allocation::allocated;
+
 /// Milliseconds by which a lead may change without being noted: times of events are as exact.
 pub(crate) const TOLERANCE: u64 = 1_000;
 
@@ -13,7 +15,8 @@ pub(crate) const TOLERANCE: u64 = 1_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct IdLead {
     /// Number of the first event, and milliseconds; by number. Most rooms have none.
-    spans: Vec<(u64, u64)>,
+    #[allow(clippy::box_collection, reason = "most rooms have none, and there are many rooms")]
+    spans: Option<Box<Vec<(u64, u64)>>>,
 }
 
 impl IdLead {
@@ -28,47 +31,51 @@ impl IdLead {
     /// The newest lead.
     #[inline]
     pub(crate) fn newest(&self) -> u64 {
-        self.spans.last().map_or(0, |(_, lead)| *lead)
+        self.list().last().map_or(0, |(_, lead)| *lead)
     }
 
     /// The lead of event `n`.
     #[inline]
     pub(crate) fn of(&self, n: u64) -> u64 {
-        if self.spans.is_empty() { 0 } else { self.find(n) }
-    }
-
-    fn find(&self, n: u64) -> u64 {
-        let after = self.spans.partition_point(|(first, _)| *first <= n);
-        after.checked_sub(1).and_then(|at| self.spans.get(at)).map_or(0, |(_, lead)| *lead)
+        self.spans.as_deref().map_or(0, |spans| find(spans, n))
     }
 
     /// Notes the lead of the events from number `first` on. False: there is one of a later event.
     pub(crate) fn note(&mut self, first: u64, lead: u64) -> bool {
-        let in_order = self.spans.last().is_none_or(|(last, _)| *last < first);
+        let in_order = self.list().last().is_none_or(|(last, _)| *last < first);
         if in_order {
-            self.spans.push((first, lead));
+            self.spans.get_or_insert_default().push((first, lead));
         }
         in_order
     }
 
     /// Forgets the leads of the events before number `n` that no later event has.
     pub(crate) fn forget_before(&mut self, n: u64) {
-        let after = self.spans.partition_point(|(first, _)| *first <= n);
-        self.spans.drain(..after.saturating_sub(1));
-        if matches!(self.spans[..], [(first, 0)] if first <= n) {
-            self.spans = Vec::new();
+        let Some(spans) = &mut self.spans else { return };
+        let after = spans.partition_point(|(first, _)| *first <= n);
+        spans.drain(..after.saturating_sub(1));
+        if matches!(spans[..], [(first, 0)] if first <= n) {
+            self.spans = None;
         }
     }
 
     /// First events and leads, by number.
     pub(crate) fn list(&self) -> &[(u64, u64)] {
-        &self.spans
+        self.spans.as_deref().map_or(&[], Vec::as_slice)
     }
 
     /// Bytes it takes on the heap.
     pub(crate) fn memory(&self) -> usize {
-        self.spans.capacity() * size_of::<(u64, u64)>()
+        self.spans.as_ref().map_or(0, |spans| {
+            allocated(size_of::<Vec<(u64, u64)>>())
+                + allocated(spans.capacity() * size_of::<(u64, u64)>())
+        })
     }
+}
+
+fn find(spans: &[(u64, u64)], n: u64) -> u64 {
+    let after = spans.partition_point(|(first, _)| *first <= n);
+    after.checked_sub(1).and_then(|at| spans.get(at)).map_or(0, |(_, lead)| *lead)
 }
 
 #[cfg(test)]

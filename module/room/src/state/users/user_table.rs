@@ -15,6 +15,7 @@ use crate::bytes::allocation::of_text;
 use crate::bytes::compact::{U24, U48};
 use crate::collections::chunked_vec::ChunkedVec;
 use crate::collections::linear_hash::LinearHashTable;
+use crate::collections::rare::{Rare, blank};
 use crate::state::limits::HISTORY_MAX;
 use crate::state::numbers::{OnlineNumber, UserNumber};
 use crate::state::users::members::{Membership, Role};
@@ -95,11 +96,14 @@ impl Stored {
     }
 }
 
+type Vacant = ChunkedVec<u32>;
+blank!(Vacant);
+
 /// All users that the room refers to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Users {
     pub(crate) entries: ChunkedVec<Entry>,
-    vacant: ChunkedVec<u32>,
+    vacant: Rare<ChunkedVec<u32>>,
     by_name: LinearHashTable<u32>,
     hasher: DefaultHashBuilder,
     /// The user found last, as a command looks up the same user several times.
@@ -187,14 +191,15 @@ impl Users {
 
     /// Bytes they take on the heap.
     pub(crate) fn memory(&self) -> usize {
-        self.entries.memory() + self.vacant.memory() + self.by_name.memory() + self.name_bytes
+        let vacant = self.vacant.own_memory() + self.vacant.memory();
+        self.entries.memory() + vacant + self.by_name.memory() + self.name_bytes
     }
 
     fn add(&mut self, name: &str) -> UserNumber {
         self.name_bytes += of_text(name);
         let online = OnlineNumber::ABSENT;
         let entry = Entry { name: name.into(), references: 0, online, membership: None };
-        let vacant = self.vacant.pop();
+        let vacant = self.vacant.present_mut().and_then(ChunkedVec::pop);
         let at = match vacant.and_then(|at| self.entries.get_mut(at).map(|place| (at, place))) {
             Some((at, place)) => {
                 *place = entry;
