@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use clap::{ArgMatches, Command};
 
 use crate::cli::check::CheckArgs;
+use crate::cli::probe::ProbeArgs;
 use crate::cli::transfer::TransferArgs;
-use crate::cli::{check, doctor, forward, tail, token, transfer};
+use crate::cli::{check, doctor, forward, probe, tail, token, transfer};
 use crate::config::Args;
 
 /// What the process was asked to do.
@@ -28,6 +29,10 @@ impl Invocation {
             Some((check::NAME, flags)) => {
                 let args = CheckArgs::from_matches(flags, args(flags));
                 Invocation::Run(Box::new(move || check::run(args)))
+            }
+            Some((probe::NAME, flags)) => {
+                let args = ProbeArgs::from_matches(flags, args(flags));
+                Invocation::Run(Box::new(move || probe::run(args)))
             }
             Some((token::NAME, flags)) => {
                 let args = token::TokenArgs::from_matches(flags);
@@ -62,6 +67,7 @@ impl Invocation {
             .subcommand(check::command())
             .subcommand(doctor::command())
             .subcommand(forward::command())
+            .subcommand(probe::command())
             .subcommand(tail::command())
             .subcommand(token::command())
             .subcommand(transfer::command(transfer::EXPORT))
@@ -80,12 +86,14 @@ mod tests {
     #[test]
     fn flags_alone_serve_and_a_subcommand_takes_its_own() {
         Invocation::command().debug_assert();
-        let rows: [(&[&str], Option<Option<&str>>); 20] = [
+        let rows: [(&[&str], Option<Option<&str>>); 22] = [
             (&[], Some(None)),
             (&["--name=r1"], Some(None)),
             (&["check"], Some(Some("check"))),
             (&["check", "--name=r1"], Some(Some("check"))),
             (&["--name=r1", "check"], None),
+            (&["probe", "--live", "--name=r1"], Some(Some("probe"))),
+            (&["check", "--live"], None),
             (&["sing"], None),
             (&["token", "--secret-file=x", "--user=alice"], Some(Some("token"))),
             (&["token"], None),

@@ -7,6 +7,7 @@ mod doctor;
 mod forward;
 mod invocation;
 mod printable;
+mod probe;
 mod process;
 mod tail;
 mod token;

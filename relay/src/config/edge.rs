@@ -15,7 +15,7 @@ use crate::config::values::{Mistakes, duration, listen_address, without_empty};
 pub(super) struct EdgeArgs {
     /// Address or name, and port, for /metrics, /healthz and /readyz; /metrics is then only there
     #[arg(long, env = "CHAT_RELAY_LISTEN_OPS", value_name = "ADDR")]
-    listen_ops: Option<String>,
+    pub(super) listen_ops: Option<String>,
     /// Whether the web page and the client are served: on or off
     #[arg(long, env = "CHAT_RELAY_PAGE", default_value = "on", value_name = "on|off")]
     page: String,
@@ -40,7 +40,7 @@ pub(super) struct EdgeArgs {
         default_missing_value = "yes",
         value_name = "yes|no"
     )]
-    proxy_protocol: String,
+    pub(super) proxy_protocol: String,
     /// Most connections at a time of one user to this relay; beyond it the oldest is closed. 0: no
     /// limit
     #[arg(

@@ -13,6 +13,7 @@ mod guests;
 mod jwt;
 mod key_files;
 mod networks;
+mod ops_address;
 mod origins;
 mod relay_url;
 mod send_hook;

@@ -6,6 +6,8 @@ mod balanced_streams;
 mod balancers;
 // What is wrong with a configuration, told without serving.
 mod check;
+// `chat-relay probe`, for health checks of containers.
+mod probe;
 // Each connection names its client's address first.
 mod proxy_protocol;
 // Which requests open a socket, from which pages and hosts; what is served at which port.
