@@ -11,6 +11,7 @@
 //! - [`checking`]: what a room holds, what its events amount to, what was lost or repeated
 //! - [`asyncapi`]: the description of frames, with which clients compare each
 //! - [`documents`]: the Markdown files of the repository
+//! - [`yaml`]: as JSON; [`tools`]: programs of this machine
 //! - [`process`] and [`port`]: one process, one free port; [`wait`]: waiting with a deadline;
 //!   [`at_once`]: several cases side by side; [`seed`]: repeatable randomness
 
@@ -25,5 +26,7 @@ pub mod port;
 pub mod process;
 pub mod seed;
 pub mod servers;
+pub mod tools;
 pub mod traffic;
 pub mod wait;
+pub mod yaml;

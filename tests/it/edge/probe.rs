@@ -34,11 +34,9 @@ fn it_fails_while_the_relay_is_not_ready_and_live_only_when_it_is_gone() {
     assert_eq!(probe(&options, &[]), (Some(0), "ready\n".to_owned()), "by the relay's own flags");
     assert_eq!(probe(&["--live"], &variables).0, Some(0));
     redis.kill();
-    eventually("a relay that is not ready", SOON, || {
-        match probe(&[], &variables) {
-            (Some(1), text) if text.contains("answers 503") => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
+    eventually("a relay that is not ready", SOON, || match probe(&[], &variables) {
+        (Some(1), text) if text.contains("answers 503") => Ok(()),
+        other => Err(format!("{other:?}")),
     });
     assert_eq!(probe(&["--live"], &variables).0, Some(0), "it serves");
     relay.process().kill();

@@ -5,28 +5,13 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use chat_tests::documents::root;
 use chat_tests::process::Process;
+use chat_tests::tools::{missing_here, run, tool};
 use tempfile::TempDir;
 
 /// What the work of apt and dpkg leaves behind, whatever is installed.
 const OF_APT: [&str; 4] = ["./var/cache/", "./var/log/", "./var/lib/apt/", "./var/lib/dpkg/lock"];
-
-/// Runs a program to its end and returns its standard output.
-///
-/// # Panics
-/// If it fails, with all that it said.
-#[track_caller]
-pub(super) fn run(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).current_dir(root()).output();
-    let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
-    let [said, errors] =
-        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    assert!(output.status.success(), "{program} {arguments:?}: {said}{errors}");
-    said
-}
 
 /// A folder with a whole system. Removed on drop.
 pub(super) struct FreshRoot {
@@ -34,9 +19,9 @@ pub(super) struct FreshRoot {
 }
 
 impl FreshRoot {
-    /// A new one. `None`: something is missing, as [`missing_here`] has said.
+    /// A new one. `None`: something is missing, as was said.
     pub(super) fn unpack() -> Option<FreshRoot> {
-        let archive = root().join("target/tools/debian/root.tar");
+        let archive = tool("debian/root.tar");
         if !rustix::process::geteuid().is_root() {
             missing_here("chroot needs root");
             return None;
@@ -95,10 +80,4 @@ impl FreshRoot {
         let is_kept = |path: &&str| !OF_APT.iter().any(|start| path.starts_with(start));
         found.lines().filter(is_kept).map(str::to_owned).collect()
     }
-}
-
-/// Says why a scenario is skipped: something is missing. Where `CI` is set, nothing may be.
-pub(super) fn missing_here(why: &str) {
-    assert!(std::env::var_os("CI").is_none(), "{why}");
-    println!("skipped: {why}");
 }

@@ -13,11 +13,12 @@ use chat_tests::port;
 use chat_tests::process::Process;
 use chat_tests::servers::artefacts;
 use chat_tests::servers::relay::get;
+use chat_tests::tools::{missing_here, run, tool};
 use chat_tests::wait::{LATER, eventually};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::fresh_root::{FreshRoot, missing_here, run};
+use super::fresh_root::FreshRoot;
 
 const UNIT: &str = "/usr/lib/systemd/system/chat-relay@.service";
 /// The most that `systemd-analyze security` may count against the unit, of 100.
@@ -25,7 +26,7 @@ const EXPOSURE_MAX: &str = "15";
 
 /// Builds the packages as this version. `None`: the tools are missing.
 fn build(version: &str) -> Option<TempDir> {
-    let tools = root().join("target/tools/packages/bin");
+    let tools = tool("packages/bin");
     if !["cargo-deb", "cargo-about"].iter().all(|tool| tools.join(tool).is_file()) {
         missing_here("cargo-deb or cargo-about is missing: run .ci/setup packages");
         return None;

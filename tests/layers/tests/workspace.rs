@@ -86,8 +86,8 @@ const RELAY: Crate<'_> = Crate {
 const HARNESS: Crate<'_> = Crate {
     roots: &["tests/src/lib.rs"],
     layers: &[
-        &["wait", "at_once", "seed", "port", "documents"],
-        &["process", "asyncapi"],
+        &["wait", "at_once", "seed", "port", "documents", "yaml"],
+        &["process", "tools", "asyncapi"],
         &["clients"],
         &["servers"],
         &["traffic"],

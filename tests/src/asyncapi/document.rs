@@ -2,34 +2,17 @@
 
 use std::sync::OnceLock;
 
-use serde_json::{Map, Number, Value};
-use yaml_rust2::{Yaml, YamlLoader};
+use serde_json::Value;
 
 use crate::documents::read;
+use crate::yaml;
 
 /// `docs/asyncapi.yaml`, read once.
 pub fn document() -> &'static Value {
     static DOCUMENT: OnceLock<Value> = OnceLock::new();
     DOCUMENT.get_or_init(|| {
-        let documents = YamlLoader::load_from_str(&read("docs/asyncapi.yaml")).expect("YAML");
-        let [document] = &documents[..] else { panic!("{} documents", documents.len()) };
-        json(document)
+        let mut documents = yaml::documents(&read("docs/asyncapi.yaml"));
+        assert_eq!(documents.len(), 1);
+        documents.remove(0)
     })
-}
-
-fn json(yaml: &Yaml) -> Value {
-    match yaml {
-        Yaml::String(text) => text.as_str().into(),
-        Yaml::Integer(number) => (*number).into(),
-        Yaml::Real(_) => yaml.as_f64().and_then(Number::from_f64).expect("a number").into(),
-        Yaml::Boolean(is) => (*is).into(),
-        Yaml::Null => Value::Null,
-        Yaml::Array(list) => list.iter().map(json).collect(),
-        Yaml::Hash(members) => {
-            let name = |name: &Yaml| name.as_str().expect("a name").to_owned();
-            let members = members.iter().map(|(key, value)| (name(key), json(value)));
-            members.collect::<Map<_, _>>().into()
-        }
-        Yaml::Alias(_) | Yaml::BadValue => panic!("{yaml:?}"),
-    }
 }
