@@ -62,9 +62,9 @@ build: ## the module and the relay, in target/release
 scenarios: ## tests with real servers, relays and a browser
 	cargo test -p chat-tests --test it --no-run
 	@sync
-	cargo test -p chat-tests --test it -- --skip packages::
+	cargo test -p chat-tests --test it -- --skip packages:: --skip images::
 	@# Building and installing takes the whole machine.
-	cargo test -p chat-tests --test it -- packages::
+	cargo test -p chat-tests --test it -- packages:: images::
 
 upgrade-test: setup build ## scenarios of upgrades from an older version, and back
 	@.ci/upgrade "$(FROM)"

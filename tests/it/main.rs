@@ -27,6 +27,8 @@ mod faults;
 mod forward;
 // The API over HTTP.
 mod http;
+// Container images, Compose and Kubernetes.
+mod images;
 // Examples in other languages.
 mod languages;
 // Roles, sanctions, access.

@@ -111,6 +111,8 @@ fn a_release_names_its_version_everywhere() {
     let upgrades = repository.read("docs/upgrades.md");
     assert!(upgrades.contains(" | 7.8.9 | "), "the stored form has its release");
     assert!(!upgrades.contains("the next release"), "docs/upgrades.md");
+    let manifest = repository.read("deploy/kubernetes/relay.yaml");
+    assert!(manifest.contains("/redis-chat/relay:7.8.9 "), "{manifest}");
     let client: Value = serde_json::from_str(&repository.read("sdk/package.json")).expect("JSON");
     assert_eq!(client["version"], "7.8.9");
     // Fails if Cargo.lock does not fit.

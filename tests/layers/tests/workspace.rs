@@ -112,6 +112,7 @@ const SCENARIOS: Crate<'_> = Crate {
             "faults",
             "forward",
             "http",
+            "images",
             "languages",
             "moderation",
             "module",
