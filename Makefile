@@ -64,7 +64,8 @@ scenarios: ## tests with real servers, relays and a browser
 	@sync
 	cargo test -p chat-tests --test it -- --skip packages:: --skip images::
 	@# Building and installing takes the whole machine.
-	cargo test -p chat-tests --test it -- packages:: images::
+	cargo test -p chat-tests --test it -- packages::
+	cargo test -p chat-tests --test it -- images::
 
 upgrade-test: setup build ## scenarios of upgrades from an older version, and back
 	@.ci/upgrade "$(FROM)"

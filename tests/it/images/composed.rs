@@ -59,7 +59,7 @@ impl Project {
         command
     }
 
-    /// What `.ci/setup` gives podman-compose to remove is all of the project.
+    /// Removes it. An error: there is nothing to remove.
     fn down(&self) {
         let _ = self.compose().args(["down", "--volumes", "--timeout", "0"]).output();
     }
@@ -89,11 +89,10 @@ fn ask(prometheus: SocketAddr, path: &str) -> Result<Value, String> {
     serde_json::from_slice(&output.stdout).map_err(|error| format!("{error}: {}", said(&output)))
 }
 
-/// Whether this server answers connections from this container at all.
+/// Whether a connection from this container to `host/port` comes about.
 fn reaches(from: &Container, address: &str) -> bool {
-    // The first that each of these images has.
     let line = format!("exec 3<>/dev/tcp/{address}");
-    from.exec(&["timeout", "5", "bash", "-c", &line]).0 == Some(0)
+    from.exec(&["timeout", "2", "bash", "-c", &line]).0 == Some(0)
 }
 
 #[test]
@@ -154,22 +153,27 @@ fn the_compose_file_serves_clients_and_keeps_services_apart() {
     assert_eq!(page["events"][0]["text"], "to all", "{page}");
 }
 
-/// Redis is reached by relays alone, the monitoring reaches no Redis, and HAProxy no metrics.
+/// Redis is reached by relays alone, and reaches nothing. Whether other networks reach each other is for
+/// the firewall of Docker or Podman.
 #[track_caller]
 fn keeps_apart(redis: &Container, relay: &Container, haproxy: &Container, prometheus: &Container) {
-    for (from, to, expected) in [
-        (relay, "redis/6379", true),
-        (haproxy, "redis/6379", false),
-        (prometheus, "redis/6379", false),
-        (haproxy, "relay-2/8080", true),
-        (prometheus, "relay-2/9180", true),
-        (redis, "haproxy/8000", false),
-    ] {
-        assert_eq!(reaches(from, to), expected, "{to}");
+    for (from, to) in
+        [(relay, "redis/6379"), (haproxy, "relay-2/8080"), (prometheus, "relay-2/9180")]
+    {
+        // The names of containers are answered late on a busy machine.
+        eventually(to, LATER, || reaches(from, to).then_some(()).ok_or_else(String::new));
     }
-    let address = redis.address(&format!("{PROJECT}_store")).to_string();
-    for from in [haproxy, prometheus] {
-        assert!(!reaches(from, &format!("{address}/6379")), "by address too");
+    // By address, since they would not know the name.
+    let at = |to: &Container, network: &str, port: u16| {
+        format!("{}/{port}", to.address(&format!("{PROJECT}_{network}")))
+    };
+    for (from, to) in [
+        (haproxy, at(redis, "store", 6379)),
+        (prometheus, at(redis, "store", 6379)),
+        (redis, at(haproxy, "edge", 8000)),
+        (redis, at(relay, "edge", 8080)),
+    ] {
+        assert!(!reaches(from, &to), "{to}");
     }
     for container in [redis, relay, haproxy, prometheus] {
         let (_, said) = container.exec(&["touch", "/etc/x"]);

@@ -9,11 +9,14 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use chat_tests::documents::root;
 use chat_tests::tools::{missing_here, run, said, succeed, tool};
 use chat_tests::wait::eventually;
 
-/// The images of the Dockerfile.
+/// The images of the Dockerfile that are run.
 pub(super) const TARGETS: [&str; 2] = ["redis", "relay"];
+/// The stage in which they are compiled. Podman keeps what has a name.
+const BUILD: &str = "build";
 /// What every container here runs with, as in the Compose file.
 const HARDENED: [&str; 4] =
     ["--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--detach"];
@@ -44,12 +47,19 @@ pub(super) fn turn() -> Option<MutexGuard<'static, bool>> {
     command("podman")?;
     // The scenario before has failed; it has removed what it started.
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    *built = *built || TARGETS.into_iter().all(build);
-    built.then_some(built)
+    if !*built {
+        build(BUILD);
+        TARGETS.iter().for_each(|target| build(target));
+        // Of earlier states of the sources.
+        podman(&["image", "prune", "--force"]);
+        *built = true;
+    }
+    Some(built)
 }
 
-fn build(target: &str) -> bool {
-    let Some(mut podman) = command("podman") else { return false };
+#[track_caller]
+fn build(target: &str) {
+    let mut podman = command("podman").expect("Podman is there");
     let rust = run("rustc", &["--print", "sysroot"]);
     let crates = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
@@ -60,10 +70,7 @@ fn build(target: &str) -> bool {
     ];
     podman.args(["build", "--quiet", "--pull-never", "--network=host"]).args(mounts);
     podman.args(["--file=deploy/container/Dockerfile", "--target", target]);
-    succeed(
-        podman.args(["--tag", &format!("redis-chat/{target}"), "."]).current_dir(tool("../..")),
-    );
-    true
+    succeed(podman.args(["--tag", &format!("redis-chat/{target}"), "."]).current_dir(root()));
 }
 
 /// Runs Podman to its end and returns what it printed.
