@@ -117,6 +117,23 @@ fn images_serve_without_rights_and_are_healthy_only_while_they_work() {
 }
 
 #[test]
+fn the_server_may_be_valkey() {
+    let Some(_turn) = podman::turn() else { return };
+    let image = "docker.io/valkey/valkey:8.0-bookworm";
+    podman::build("redis", "valkey", &[&format!("--build-arg=SERVER_IMAGE={image}")]);
+    try_podman(&["rm", "--force", "--time=0", "chat-valkey"]);
+    let network = Network::new(NETWORK);
+    let valkey = network.start("chat-valkey", &["redis-chat/valkey"]);
+    let send = ["valkey-cli", "chat.send", "lobby", "alice", "hi"];
+    eventually("Valkey with the module", LATER, || match valkey.exec(&send) {
+        (Some(0), said) if said.contains("-1") => Ok(()),
+        other => Err(format!("{other:?} {}", valkey.log())),
+    });
+    assert!(valkey.exec(&["valkey-cli", "info", "server"]).1.contains("server_name:valkey"));
+    assert_without_rights(&valkey, "999");
+}
+
+#[test]
 fn images_say_how_they_are_run() {
     let Some(_turn) = podman::turn() else { return };
     let [redis, relay] = TARGETS.map(|target| {

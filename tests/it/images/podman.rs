@@ -48,8 +48,8 @@ pub(super) fn turn() -> Option<MutexGuard<'static, bool>> {
     // The scenario before has failed; it has removed what it started.
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     if !*built {
-        build(BUILD);
-        TARGETS.iter().for_each(|target| build(target));
+        build(BUILD, BUILD, &[]);
+        TARGETS.iter().for_each(|target| build(target, target, &[]));
         // Of earlier states of the sources.
         podman(&["image", "prune", "--force"]);
         *built = true;
@@ -57,8 +57,9 @@ pub(super) fn turn() -> Option<MutexGuard<'static, bool>> {
     Some(built)
 }
 
+/// Builds a stage of the Dockerfile with these options, as the image `redis-chat/NAME`.
 #[track_caller]
-fn build(target: &str) {
+pub(super) fn build(target: &str, name: &str, options: &[&str]) {
     let mut podman = command("podman").expect("Podman is there");
     let rust = run("rustc", &["--print", "sysroot"]);
     let crates = std::env::var_os("CARGO_HOME")
@@ -69,8 +70,8 @@ fn build(target: &str) {
         format!("--volume={}:/opt/cargo/registry:ro", crates.join("registry").display()),
     ];
     podman.args(["build", "--quiet", "--pull-never", "--network=host"]).args(mounts);
-    podman.args(["--file=deploy/container/Dockerfile", "--target", target]);
-    succeed(podman.args(["--tag", &format!("redis-chat/{target}"), "."]).current_dir(root()));
+    podman.args(["--file=deploy/container/Dockerfile", "--target", target]).args(options);
+    succeed(podman.args(["--tag", &format!("redis-chat/{name}"), "."]).current_dir(root()));
 }
 
 /// Runs Podman to its end and returns what it printed.
