@@ -1,43 +1,19 @@
 //! The backend over HTTP: API keys and the scope `chat:backend`, as `*` and as any user.
 
-use std::path::PathBuf;
-
 use chat_tests::clients::client::Client;
 use chat_tests::clients::http::Http;
 use chat_tests::cmd;
+use chat_tests::servers::key_file::KeyFile;
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::servers::tokens::Issuer;
 use chat_tests::wait::{SOON, eventually};
 use serde_json::json;
-use tempfile::TempDir;
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 const OTHER: &str = "fedcba9876543210fedcba9876543210";
 /// Of `OTHER`, by `sha256sum`.
 const OTHER_DIGEST: &str = "4ba68aa8767bde72e8c798ee82d1275291cea73e72ad74d35ecf48e41386eb82";
-
-struct KeyFile {
-    _dir: TempDir,
-    path: PathBuf,
-}
-
-impl KeyFile {
-    fn with(lines: &str) -> KeyFile {
-        let dir = tempfile::Builder::new().prefix("chat-keys-").tempdir().expect("a directory");
-        let path = dir.path().join("keys");
-        std::fs::write(&path, lines).expect("a file");
-        KeyFile { _dir: dir, path }
-    }
-
-    fn write(&self, lines: &str) {
-        std::fs::write(&self.path, lines).expect("a file");
-    }
-
-    fn path(&self) -> &str {
-        self.path.to_str().expect("UTF-8")
-    }
-}
 
 fn connect(relay: &Relay, issuer: &Issuer, user: &str) -> Client {
     let token = issuer.token_of(user, json!({}));

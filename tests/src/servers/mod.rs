@@ -22,6 +22,8 @@ pub mod forwarder;
 pub mod hook_server;
 /// An HTTP server whose answers a scenario makes.
 pub mod http_server;
+/// A file of API keys.
+pub mod key_file;
 /// A server of JSON Web Key Sets.
 pub mod key_server;
 /// A TCP proxy that delays, cuts and blocks.
