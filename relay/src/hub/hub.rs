@@ -171,7 +171,12 @@ impl Hub {
 
     fn next_connection(&self) -> (u64, Arc<str>) {
         let number = self.next_connection.fetch_add(1, Ordering::Relaxed);
-        (number, format!("{}-{}-{number}", self.config.name, self.boot).into())
+        (number, format!("{}-{number}", self.process_name()).into())
+    }
+
+    /// The name of this process: of the relay, and of what distinguishes it from earlier ones.
+    pub(super) fn process_name(&self) -> String {
+        format!("{}-{}", self.config.name, self.boot)
     }
 
     fn register(&self, mut connection: Connection, login: Login) -> Arc<Connection> {

@@ -5,7 +5,7 @@
 //! in the outboxes. The `flusher` writes them, so that frames queued meanwhile leave in one write.
 //! `hub` holds the lists of rooms and connections; the other files add what happens to them, each
 //! using only the files before it: `sync_permits`, `hub`, `api_keys`, `logins`, `presence`, `access`,
-//! `profiles`, `sync`, `beats`, `status_updates`, `dispatch`, `tasks`.
+//! `profiles`, `sync`, `beats`, `status_updates`, `relays`, `dispatch`, `tasks`.
 
 pub(crate) mod access;
 mod api_keys;
@@ -18,6 +18,7 @@ mod hub;
 pub(crate) mod logins;
 pub(crate) mod presence;
 pub(crate) mod profiles;
+pub(crate) mod relays;
 pub(crate) mod standing;
 pub(crate) mod status_updates;
 pub(crate) mod sync;

@@ -2,7 +2,7 @@
 //!
 //! The store still decides about everything that passes. What only the store can know is left to it:
 //! whether a room exists (`NOCREATE`) and whose message it is (`OWN`). Without tokens there are no
-//! bounds.
+//! bounds, except that no user comes near the room in which relays announce themselves.
 
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use crate::client::connection::Connection;
 use crate::client::error::Error;
 use crate::client::request::Fields;
 use crate::hub::presence;
+use crate::hub::relays::RELAYS;
 use crate::operations::context::Context;
 use crate::room::subscribers::PendingFlush;
 use crate::upstream::Command;
@@ -55,12 +56,13 @@ fn is_personal_room(user: &str, room: &str) -> bool {
 /// Refuses with `DENIED scope` what the token does not allow: the operation, or the room that it
 /// names.
 pub(super) fn check(context: &Context, need: Need, fields: &Fields<'_>) -> Result<(), Error> {
-    let Some(identity) = context.connection.identity() else { return Ok(()) };
-    if need(context, fields).is_some_and(|scope| !identity.scopes.has(scope)) {
+    if let Some(identity) = context.connection.identity()
+        && need(context, fields).is_some_and(|scope| !identity.scopes.has(scope))
+    {
         return Err(denied());
     }
     match fields.room() {
-        Ok(room) if !identity.rooms.admits(context.user(), &room) => Err(denied()),
+        Ok(room) if !admits(context, &room) => Err(denied()),
         // A wrong name is for the operation to refuse.
         _ => Ok(()),
     }
@@ -76,8 +78,11 @@ pub(super) fn has(context: &Context, scope: Scope) -> bool {
     context.connection.identity().is_none_or(|identity| identity.scopes.has(scope))
 }
 
-/// Whether the token is for this room.
+/// Whether the token is for this room. That of the relays is for no user.
 pub(super) fn admits(context: &Context, room: &str) -> bool {
+    if room == RELAYS && !context.caller.is_backend() {
+        return false;
+    }
     let identity = context.connection.identity();
     identity.is_none_or(|identity| identity.rooms.admits(context.user(), room))
 }

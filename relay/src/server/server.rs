@@ -20,12 +20,14 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioTimer;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use crate::client::connection::End;
 use crate::config::Config;
-use crate::hub::Hub;
+use crate::hub::{Hub, relays};
 use crate::metrics::METRICS;
+use crate::panics::restart_on_panic;
 use crate::rate_limit::LogLimit;
 use crate::server::admission::Admissions;
 use crate::server::http::{Site, ops_router, router};
@@ -123,7 +125,8 @@ impl Server {
         info!(%address, relay = config.name, redis = %config.redis.servers, "serving");
         let ops = listeners.ops.map(|ops| {
             let (server, routes) = (self.clone(), ops_router(site.clone()));
-            tokio::spawn(async move { server.accept(ops, routes, None).await })
+            let announcing = self.announce(ops.local_addr());
+            (announcing, tokio::spawn(async move { server.accept(ops, routes, None).await }))
         });
         let proxies = self.hub.config.edge.proxy_protocol.clone();
         let proxies = proxies.map(|networks| Arc::new(Proxies::new(networks)));
@@ -138,10 +141,21 @@ impl Server {
         }
         self.admissions.close();
         self.drain().await;
-        if let Some(ops) = ops {
-            ops.abort();
+        if let Some((announcing, accepting)) = ops {
+            announcing.abort();
+            relays::leave(&self.hub).await;
+            accepting.abort();
         }
         Ok(())
+    }
+
+    /// Tells operators where this relay is.
+    fn announce(&self, address: std::io::Result<SocketAddr>) -> JoinHandle<()> {
+        let hub = self.hub.clone();
+        tokio::spawn(async move {
+            let Ok(address) = address else { return };
+            restart_on_panic("announcing", move || relays::announce(hub.clone(), address)).await;
+        })
     }
 
     /// Reads the files of keys again.
