@@ -1,7 +1,7 @@
 /**
  * Makes the files that relays embed: of the client `sdk/dist/redis-chat.js`, which they serve as `/sdk.js`;
  * of the page, in `relay/web/dist`, its script and styles, the names of all emoji, and the licences of what
- * others wrote.
+ * others wrote; and the script and styles of the operators' page.
  *
  *     node sdk/bundle.mjs           writes them
  *     node sdk/bundle.mjs --check   fails if one is not what the sources make, or if an entry of the client is
@@ -109,6 +109,8 @@ keep('sdk/dist/redis-chat.js', await bundled('sdk/src/bundle.js', { banner: { js
 const plugins = [{ name: 'client', setup: keepClient }];
 keep(`${WEB}/page.js`, await bundled('relay/web/page/app.js', { plugins }));
 keep(`${WEB}/page.css`, await bundled('relay/web/styles/page.css'));
+keep(`${WEB}/ops.js`, await bundled('relay/web/ops/app.js'));
+keep(`${WEB}/ops.css`, await bundled('relay/web/styles/ops.css'));
 keep(`${WEB}/emoji.json`, emoji());
 keep(`${WEB}/licences.txt`, licences());
 for (const [entry, most] of BUDGETS) {

@@ -37,6 +37,8 @@ mod moderation;
 mod module;
 // No command, error code or close code lacks a scenario.
 mod nothing_is_missing;
+// The operators' address: its page, and the list of relays.
+mod operators;
 // The packages for operators.
 mod packages;
 // Who is online.

@@ -13,7 +13,8 @@ use crate::config::values::{Mistakes, duration, listen_address, without_empty};
 #[derive(Args, Debug)]
 #[allow(rustdoc::bare_urls, reason = "the comments of the fields are the texts of --help")]
 pub(super) struct EdgeArgs {
-    /// Address or name, and port, for /metrics, /healthz and /readyz; /metrics is then only there
+    /// Address or name, and port, for /metrics, /healthz, /readyz and the page for operators, who need a
+    /// key of --api-key-file; /metrics is then only there
     #[arg(long, env = "CHAT_RELAY_LISTEN_OPS", value_name = "ADDR")]
     pub(super) listen_ops: Option<String>,
     /// Whether the web page and the client are served: on or off

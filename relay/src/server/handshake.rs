@@ -84,6 +84,16 @@ pub(super) fn origin_is_allowed(headers: &HeaderMap, allowed: &AllowedOrigins) -
     host.is_some_and(|host| host.is(&page) || (host.is_loopback() && page.is_loopback()))
 }
 
+/// Whether no page sends the request, or one of the very host and port that it is sent to.
+pub(super) fn origin_is_the_host(headers: &HeaderMap) -> bool {
+    if !headers.contains_key(header::ORIGIN) {
+        return true;
+    }
+    let Some(page) = only(headers, header::ORIGIN).and_then(Origin::of_page) else { return false };
+    let host = only(headers, header::HOST).and_then(|host| Origin::of_host(host, &page));
+    host.is_some_and(|host| host.is(&page))
+}
+
 /// Whether every `Host` of the request names this machine. A page of a name that its owner lets
 /// resolve to a loopback address (DNS rebinding) sends that name.
 pub(super) fn host_is_loopback(headers: &HeaderMap) -> bool {

@@ -82,11 +82,13 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .layer(middleware::from_fn(observed))
 }
 
-/// The routes of `--listen-ops`.
+/// The routes of `--listen-ops`. Its page and its API are for those who have an API key.
 pub(super) fn ops_router(site: Arc<Site>) -> Router {
-    let routes = health().route("/metrics", get(metrics));
+    let api = v1::operators_router(site.hub.clone());
+    let routes = health().route("/metrics", get(metrics)).fallback(get(ops_file));
     let one_per_turn = middleware::from_fn(one_per_turn);
-    routes.layer(one_per_turn).layer(middleware::from_fn(observed)).with_state(site)
+    let routes = routes.with_state(site).merge(api);
+    routes.layer(one_per_turn).layer(middleware::from_fn(observed))
 }
 
 fn health() -> Router<Arc<Site>> {
@@ -133,6 +135,14 @@ async fn ready(State(site): State<Arc<Site>>) -> Response<Body> {
 
 async fn file(State(site): State<Arc<Site>>, request: Request) -> Response<Body> {
     static_files::file(request.uri().path(), request.headers(), &site.policy)
+}
+
+async fn ops_file(State(site): State<Arc<Site>>, request: Request) -> Response<Body> {
+    let file = static_files::ops_file(request.uri().path(), request.headers());
+    if file.status() != StatusCode::NOT_FOUND && site.hub.api_keys.read().is_empty() {
+        return static_files::plain(StatusCode::FORBIDDEN, format!("{}\n", v1::NO_KEYS));
+    }
+    file
 }
 
 async fn metrics(State(site): State<Arc<Site>>) -> Response<Body> {

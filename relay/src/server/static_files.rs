@@ -1,5 +1,6 @@
 //! The page and the JavaScript client, embedded: `/`, `/page-….js`, `/page-….css`, `/emoji.json`,
-//! `/licences.txt`, `/sdk.js`.
+//! `/licences.txt`, `/sdk.js`. And the operators' page, for another address: `/`, `/ops-….js`,
+//! `/ops-….css`.
 //!
 //! The script and the style sheet of the page bear a fingerprint of their content in their names, and
 //! are never asked for again. The others are revalidated by content. The page may load nothing from
@@ -32,29 +33,48 @@ enum Caching {
     Revalidated,
 }
 
-/// All of them. `npm run bundle` makes those of `dist`.
+const ICON: &[u8] = include_bytes!("../../web/icon.svg");
+const LICENCES: &[u8] = include_bytes!("../../web/dist/licences.txt");
+
+/// Those of `--listen`. `npm run bundle` makes those of `dist`.
 static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
     let script = include_bytes!("../../web/dist/page.js");
     let styles = include_bytes!("../../web/dist/page.css");
-    let script_name = format!("page-{:016x}.js", fingerprint(script));
-    let styles_name = format!("page-{:016x}.css", fingerprint(styles));
-    let index = include_str!("../../web/index.html")
-        .replace("dist/page.js", &script_name)
-        .replace("dist/page.css", &styles_name);
     let sdk = include_bytes!("../../../sdk/dist/redis-chat.js");
-    let icon = include_bytes!("../../web/icon.svg");
     let emoji = include_bytes!("../../web/dist/emoji.json");
-    let licences = include_bytes!("../../web/dist/licences.txt");
+    let mut files = page("page", include_str!("../../web/index.html"), script, styles);
+    files.extend([
+        File::new("sdk.js", sdk.to_vec(), Caching::Revalidated),
+        File::new("icon.svg", ICON.to_vec(), Caching::Revalidated),
+        File::new("emoji.json", emoji.to_vec(), Caching::Revalidated),
+        File::new("licences.txt", LICENCES.to_vec(), Caching::Revalidated),
+    ]);
+    files
+});
+
+/// Those of `--listen-ops`.
+static OPS_FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
+    let script = include_bytes!("../../web/dist/ops.js");
+    let styles = include_bytes!("../../web/dist/ops.css");
+    let mut files = page("ops", include_str!("../../web/ops.html"), script, styles);
+    files.push(File::new("icon.svg", ICON.to_vec(), Caching::Revalidated));
+    files.push(File::new("licences.txt", LICENCES.to_vec(), Caching::Revalidated));
+    files
+});
+
+/// A page with its script and its style sheet, under names of their content.
+fn page(name: &str, index: &str, script: &[u8], styles: &[u8]) -> Vec<File> {
+    let script_name = format!("{name}-{:016x}.js", fingerprint(script));
+    let styles_name = format!("{name}-{:016x}.css", fingerprint(styles));
+    let index = index
+        .replace(&format!("dist/{name}.js"), &script_name)
+        .replace(&format!("dist/{name}.css"), &styles_name);
     vec![
         File::new("index.html", index.into_bytes(), Caching::Revalidated),
         File::new(&script_name, script.to_vec(), Caching::Immutable),
         File::new(&styles_name, styles.to_vec(), Caching::Immutable),
-        File::new("sdk.js", sdk.to_vec(), Caching::Revalidated),
-        File::new("icon.svg", icon.to_vec(), Caching::Revalidated),
-        File::new("emoji.json", emoji.to_vec(), Caching::Revalidated),
-        File::new("licences.txt", licences.to_vec(), Caching::Revalidated),
     ]
-});
+}
 
 impl File {
     fn new(name: &str, contents: Vec<u8>, caching: Caching) -> File {
@@ -111,13 +131,28 @@ pub(super) fn config(policy: &Policy) -> Response<Body> {
     response
 }
 
+/// What the operators' page may do: use what is here, and nothing else.
+const OPS_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
 /// The file of this path. `304` if the client has it, `404` if it does not exist.
 pub(super) fn file(path: &str, request: &HeaderMap, policy: &Policy) -> Response<Body> {
+    found(&FILES, path, request, &policy.header)
+}
+
+/// As [`file()`], of the operators' page.
+pub(super) fn ops_file(path: &str, request: &HeaderMap) -> Response<Body> {
+    found(&OPS_FILES, path, request, &OPS_POLICY)
+}
+
+fn found(files: &[File], path: &str, request: &HeaderMap, policy: &HeaderValue) -> Response<Body> {
     let name = match path.trim_start_matches('/') {
         "" => "index.html",
         name => name,
     };
-    let Some(file) = FILES.iter().find(|file| file.name == name) else {
+    let Some(file) = files.iter().find(|file| file.name == name) else {
         return plain(StatusCode::NOT_FOUND, "not found\n");
     };
     let known = has_word(request, &header::IF_NONE_MATCH, &file.tag);
@@ -139,7 +174,7 @@ pub(super) fn file(path: &str, request: &HeaderMap, policy: &Policy) -> Response
         Caching::Revalidated => "no-cache",
     };
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
-    headers.insert(header::CONTENT_SECURITY_POLICY, policy.header.clone());
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy.clone());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if name == "sdk.js" {
@@ -243,13 +278,32 @@ mod tests {
     }
 
     #[test]
-    fn the_page_names_its_script_and_its_styles_by_their_content() {
-        let index = FILES.iter().find(|file| file.name == "index.html").expect("the page");
-        let text = std::str::from_utf8(&index.contents).expect("UTF-8");
-        for file in FILES.iter().filter(|file| file.caching == Caching::Immutable) {
-            assert!(text.contains(&format!("\"{}\"", file.name)), "{}", file.name);
+    fn a_page_names_its_script_and_its_styles_by_their_content() {
+        for files in [&*FILES, &*OPS_FILES] {
+            let index = files.iter().find(|file| file.name == "index.html").expect("the page");
+            let text = std::str::from_utf8(&index.contents).expect("UTF-8");
+            for file in files.iter().filter(|file| file.caching == Caching::Immutable) {
+                assert!(text.contains(&format!("\"{}\"", file.name)), "{}", file.name);
+            }
+            assert!(!text.contains("dist/"), "a name without its content");
         }
-        assert!(!text.contains("dist/"), "a name without its content");
+    }
+
+    #[test]
+    fn neither_address_has_the_files_of_the_other() {
+        let is_own =
+            |file: &&File| !["index.html", "icon.svg", "licences.txt"].contains(&&*file.name);
+        for file in FILES.iter().filter(is_own) {
+            let answer = ops_file(&file.name, &HeaderMap::new());
+            assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{}", file.name);
+        }
+        for file in OPS_FILES.iter().filter(|file| file.caching == Caching::Immutable) {
+            assert_eq!(get(&file.name).status(), StatusCode::NOT_FOUND, "{}", file.name);
+            let answer = ops_file(&file.name, &HeaderMap::new());
+            let headers = answer.headers();
+            assert_eq!(headers[header::CONTENT_SECURITY_POLICY], OPS_POLICY, "{}", file.name);
+            assert!(headers.get(header::ACCESS_CONTROL_ALLOW_ORIGIN).is_none(), "{}", file.name);
+        }
     }
 
     #[test]

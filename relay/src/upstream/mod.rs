@@ -37,7 +37,7 @@ pub(crate) use inspection::{Answer, Inspection, OperatorView, inspect};
 pub(crate) use link::PROFILE_CHANNEL;
 pub(crate) use listener::{Listener, NoSubscriptions};
 pub(crate) use lone_server::LoneServer;
-pub(crate) use nodes::overview::{NodeId, Overview};
+pub(crate) use nodes::overview::{NodeId, NodeReport, Overview};
 pub(crate) use outcome::{CommandError, Reply, Unavailable, all_unavailable};
 pub(crate) use topology::survey::{Coverage, survey};
 pub(crate) use upstream::{Holding, Upstream};

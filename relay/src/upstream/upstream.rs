@@ -26,7 +26,7 @@ use crate::upstream::link::Link;
 use crate::upstream::listener::Listener;
 use crate::upstream::nodes::node::Node;
 use crate::upstream::nodes::nodes::{Access, Finding, Nodes};
-use crate::upstream::nodes::overview::{NodeId, Overview};
+use crate::upstream::nodes::overview::{NodeId, NodeReport, Overview};
 use crate::upstream::outcome::{CommandError, Reply, Unavailable};
 use crate::upstream::routing::{Call, Group, Patience, Step, Verdict, verdict};
 use crate::upstream::topology::sentinel::Sentinels;
@@ -175,6 +175,11 @@ impl Upstream {
     /// The state of all nodes.
     pub(crate) fn overview(&self) -> Arc<Overview> {
         self.nodes.overview()
+    }
+
+    /// What an operator sees of the nodes that have slots, as it is now.
+    pub(crate) fn node_reports(&self) -> Vec<NodeReport> {
+        self.nodes.reports()
     }
 
     /// A receiver of changes of [`Upstream::overview`].

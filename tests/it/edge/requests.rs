@@ -135,7 +135,7 @@ fn metrics_are_only_where_operators_ask_for_them() {
         ["/metrics", "/healthz", "/readyz", "/", "/config.json", "/ws"].map(|path| get(path).0)
     };
     assert_eq!(statuses(&|path| relay.get(path)), [404, 200, 200, 200, 200, 400]);
-    assert_eq!(statuses(&|path| relay.get_ops(path)), [200, 200, 200, 404, 404, 404]);
+    assert_eq!(statuses(&|path| relay.get_ops(path)), [200, 200, 200, 403, 404, 404]);
     let relay = Issuer::new().relay("r2", &redis, &["--listen-ops", ""]);
     assert_eq!(relay.get("/metrics").0, 404, "with tokens others may reach the port");
 }

@@ -116,6 +116,7 @@ const SCENARIOS: Crate<'_> = Crate {
             "languages",
             "moderation",
             "module",
+            "operators",
             "packages",
             "presence",
             "relay",
@@ -174,6 +175,7 @@ const JAVASCRIPT: &[&str] = &[
     "sdk/src",
     "sdk/dist",
     "relay/web/page",
+    "relay/web/ops",
 ];
 
 fn sources() -> Sources {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts};
+use axum::http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use axum::routing::any;
 use bytes::Bytes;
 use chat_protocol::error_code::ErrorCode;
@@ -17,14 +17,17 @@ use tracing::debug;
 
 use crate::client::error::Error;
 use crate::client::reply;
-use crate::client::request::{Fields, Request as Frame};
+use crate::client::request::Request as Frame;
 use crate::hub::Hub;
 use crate::metrics::METRICS;
 use crate::operations;
 use crate::server::handshake;
 use crate::server::observed;
 use crate::server::v1::cors::{self, Cors};
+use crate::server::v1::door::Door;
 use crate::server::v1::events::{self, Streams};
+use crate::server::v1::idempotency::nonce;
+use crate::server::v1::operators::{self, Question};
 use crate::server::v1::problem::Problem;
 use crate::server::v1::routes::{self, Found};
 use crate::server::v1::target::parameter;
@@ -40,20 +43,35 @@ const FRAMES_MAX: usize = 32;
 /// Frames of an array that have not begun within this time are not executed: each of them may wait for
 /// Redis.
 const ARRAY_TIME: Duration = Duration::from_secs(8);
-/// The longest header `Idempotency-Key` that is looked at.
-const IDEMPOTENCY_KEY_MAX: usize = 256;
 
 type Answer = Result<Response<Body>, Problem>;
 
+/// Where requests come in.
+#[derive(Clone)]
+struct Entrance {
+    hub: Arc<Hub>,
+    door: Door,
+}
+
 /// The routes of `/v1`.
 pub(in crate::server) fn router(streams: Streams) -> Router {
-    let hub = streams.hub.clone();
+    let entrance = Entrance { hub: streams.hub.clone(), door: Door::Public };
+    requests(entrance).merge(events::router(streams))
+}
+
+/// The routes of `/v1` for operators, without streams of events, and what only they may ask.
+pub(in crate::server) fn operators_router(hub: Arc<Hub>) -> Router {
+    let entrance = Entrance { hub, door: Door::Operators };
+    let own = Router::new().route("/ops/{*path}", any(serve)).with_state(entrance.clone());
+    requests(entrance).merge(own)
+}
+
+fn requests(entrance: Entrance) -> Router {
     Router::new()
         .route("/v1", any(serve))
         .route("/v1/", any(serve))
         .route("/v1/{*path}", any(serve))
-        .with_state(hub)
-        .merge(events::router(streams))
+        .with_state(entrance)
 }
 
 /// The answer to a request for another host, where only this machine's names are served.
@@ -62,15 +80,15 @@ pub(in crate::server) fn wrong_host(why: &'static str) -> Response<Body> {
 }
 
 async fn serve(
-    State(hub): State<Arc<Hub>>,
+    State(entrance): State<Entrance>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let cors = Cors::of(&hub.config, &parts.headers);
+    let cors = Cors::of(&entrance.hub.config, &parts.headers, entrance.door);
     let mut labels = ("none", String::new());
     let answer = match &cors {
-        Ok(_) => answer(&hub, &parts, peer, body, &mut labels).await,
+        Ok(_) => answer(&entrance, &parts, peer, body, &mut labels).await,
         Err(_) => Err(Problem::denied("origin", "this origin may not use the relay")),
     };
     let mut response = answer.unwrap_or_else(Problem::response);
@@ -92,7 +110,7 @@ async fn serve(
 
 /// Answers a request of an allowed origin. `labels`: who it is, once that is known.
 async fn answer(
-    hub: &Arc<Hub>,
+    Entrance { hub, door }: &Entrance,
     parts: &Parts,
     peer: SocketAddr,
     body: Body,
@@ -102,17 +120,24 @@ async fn answer(
         return Err(Problem::invalid("host", "a request has one Host"));
     }
     let path = parts.uri.path();
-    let target = Target::of(&parts.method, path)?;
-    let found = match target {
+    let target = Target::of(*door, &parts.method, path)?;
+    let (found, question) = match target {
         Target::Options(allow) => return Ok(cors::options(&parts.headers, &allow)),
         Target::OpenApi => return Ok(json(openapi::document())),
         Target::AsyncApi => return Ok(content(YAML, ASYNC_API)),
-        Target::Frames => None,
-        Target::Route(found) => Some(found),
+        Target::Frames => (None, None),
+        Target::Route(found) => (Some(found), None),
+        Target::Operators(question) => (None, Some(question)),
     };
-    let who = Who::of(hub, parts, peer).await?;
+    let who = match door {
+        Door::Public => Who::of(hub, parts, peer).await?,
+        Door::Operators => Who::operator(hub, parts, peer)?,
+    };
     let (caller, key) = who.labels();
     *labels = (caller, key.to_owned());
+    if let Some(question) = question {
+        return Ok(json(operators::answer(hub, &who, question, parts).await?));
+    }
     let body = match &found {
         Some(found) if !found.has_body() => String::new(),
         _ => {
@@ -138,15 +163,23 @@ enum Target<'p> {
     Route(Found<'p>),
     OpenApi,
     AsyncApi,
+    Operators(Question),
     Options(Cow<'static, str>),
 }
 
 impl Target<'_> {
-    fn of<'p>(method: &Method, path: &'p str) -> Result<Target<'p>, Problem> {
-        let fixed = match path {
-            "/v1" => Some((Target::Frames, "POST", "POST, OPTIONS")),
-            "/v1/openapi.json" => Some((Target::OpenApi, "GET", "GET, HEAD, OPTIONS")),
-            "/v1/asyncapi.yaml" => Some((Target::AsyncApi, "GET", "GET, HEAD, OPTIONS")),
+    fn of<'p>(door: Door, method: &Method, path: &'p str) -> Result<Target<'p>, Problem> {
+        const READ: &str = "GET, HEAD, OPTIONS";
+        let fixed = match (path, door) {
+            ("/v1", _) => Some((Target::Frames, "POST", "POST, OPTIONS")),
+            ("/v1/openapi.json", _) => Some((Target::OpenApi, "GET", READ)),
+            ("/v1/asyncapi.yaml", _) => Some((Target::AsyncApi, "GET", READ)),
+            ("/ops/relay", Door::Operators) => {
+                Some((Target::Operators(Question::Relay), "GET", READ))
+            }
+            ("/ops/user", Door::Operators) => {
+                Some((Target::Operators(Question::User), "GET", READ))
+            }
             _ => None,
         };
         let is_options = method == Method::OPTIONS;
@@ -280,52 +313,6 @@ impl Asked {
     }
 }
 
-/// The nonce of a message: of the header `Idempotency-Key`, bare or quoted, of the body, or a new
-/// one.
-fn nonce(headers: &HeaderMap, body: &str) -> Result<String, Problem> {
-    let wrong = |why| Problem::invalid("nonce", why);
-    let fields = Fields::of(body.as_bytes());
-    let own = fields.optional_text("nonce").map_err(Problem::from)?;
-    let mut keys = headers.get_all("idempotency-key").iter();
-    let key = match (keys.next(), keys.next()) {
-        (None, _) => None,
-        (Some(key), None) if key.len() <= IDEMPOTENCY_KEY_MAX => Some(
-            std::str::from_utf8(key.as_bytes())
-                .ok()
-                .and_then(unquoted)
-                .ok_or_else(|| wrong("Idempotency-Key is neither a word nor a quoted string"))?,
-        ),
-        _ => return Err(wrong("Idempotency-Key is given twice, or is too long")),
-    };
-    match (key, own) {
-        (Some(key), Some(own)) if key != own => {
-            Err(wrong("Idempotency-Key and the body have different nonces"))
-        }
-        (Some(key), _) => Ok(key),
-        (None, Some(own)) => Ok(own.into_owned()),
-        (None, None) => Ok(format!("{:032x}", rand::random::<u128>())),
-    }
-}
-
-/// A bare word, or a string of RFC 9651, section 3.3.3.
-fn unquoted(text: &str) -> Option<String> {
-    let Some(rest) = text.strip_prefix('"') else {
-        let is_word = !text.is_empty() && !text.contains(['"', ' ', '\t']);
-        return is_word.then(|| text.to_owned());
-    };
-    let inside = rest.strip_suffix('"')?;
-    let mut out = String::with_capacity(inside.len());
-    let mut characters = inside.chars();
-    while let Some(character) = characters.next() {
-        out.push(match character {
-            '\\' => characters.next().filter(|escaped| matches!(escaped, '"' | '\\'))?,
-            '"' => return None,
-            other => other,
-        });
-    }
-    Some(out)
-}
-
 fn json(text: impl Into<Bytes>) -> Response<Body> {
     content("application/json", text)
 }
@@ -335,51 +322,4 @@ fn content(kind: &'static str, body: impl Into<Bytes>) -> Response<Body> {
     *response.status_mut() = StatusCode::OK;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_idempotency_key_is_a_word_or_a_string() {
-        let rows: &[(&str, Option<&str>)] = &[
-            ("c0ffee", Some("c0ffee")),
-            ("\"c0ffee\"", Some("c0ffee")),
-            (r#""a\"b\\c""#, Some(r#"a"b\c"#)),
-            ("\"a b\"", Some("a b")),
-            ("a b", None),
-            ("", None),
-            ("\"", None),
-            ("\"a", None),
-            ("a\"", None),
-            (r#""a\x""#, None),
-            (r#""a"b""#, None),
-            (r#""a\""#, None),
-        ];
-        for (text, expected) in rows {
-            assert_eq!(unquoted(text).as_deref(), *expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn the_header_and_the_body_name_one_nonce() {
-        let of = |keys: &[&str], body: &str| {
-            let mut headers = HeaderMap::new();
-            for key in keys {
-                headers.append("idempotency-key", key.parse().expect("a value"));
-            }
-            nonce(&headers, body).ok()
-        };
-        let long = "x".repeat(257);
-        assert_eq!(of(&["a"], "{}").as_deref(), Some("a"));
-        assert_eq!(of(&["\"a\""], r#"{"nonce":"a"}"#).as_deref(), Some("a"));
-        assert_eq!(of(&[], r#"{"nonce":"b"}"#).as_deref(), Some("b"));
-        assert_eq!(of(&["a"], r#"{"nonce":"b"}"#), None);
-        assert_eq!(of(&[], r#"{"nonce":5}"#), None);
-        assert_eq!(of(&["a", "a"], "{}"), None);
-        assert_eq!(of(&["é"], "{}").as_deref(), Some("é"), "for the store to judge");
-        assert_eq!(of(&[&long], "{}"), None);
-        assert_eq!(of(&[], "{}").map(|nonce| nonce.len()), Some(32));
-    }
 }

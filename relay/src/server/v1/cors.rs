@@ -8,7 +8,8 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use crate::config::Config;
-use crate::server::handshake::origin_is_allowed;
+use crate::server::handshake::{origin_is_allowed, origin_is_the_host};
+use crate::server::v1::door::Door;
 use crate::server::v1::problem::Problem;
 
 /// Headers that a page may send.
@@ -28,12 +29,18 @@ pub(super) struct Cors {
 
 impl Cors {
     /// Of a request with these headers. Error: its origin is not allowed.
-    pub(super) fn of(config: &Config, headers: &HeaderMap) -> Result<Cors, Problem> {
+    pub(super) fn of(config: &Config, headers: &HeaderMap, door: Door) -> Result<Cors, Problem> {
+        let is_allowed = match door {
+            Door::Public => origin_is_allowed(headers, &config.allowed_origins),
+            Door::Operators => origin_is_the_host(headers),
+        };
         let mut origins = headers.get_all(header::ORIGIN).iter();
         let origin = origins.next().cloned();
-        if origins.next().is_some() || !origin_is_allowed(headers, &config.allowed_origins) {
+        if origins.next().is_some() || !is_allowed {
             return Err(Problem::denied("origin", "this origin may not use the relay"));
         }
+        // A page of the same host needs no permission to read, and no other page gets one.
+        let origin = origin.filter(|_| door == Door::Public);
         Ok(Cors { origin, with_cookies: config.auth.takes_cookies() })
     }
 

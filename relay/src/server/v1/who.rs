@@ -1,6 +1,6 @@
 //! Who sends a request: a user, or the backend by an API key or a token, and as whom it acts.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -38,18 +38,34 @@ pub(super) enum Who {
     },
 }
 
+/// Why nobody may come in at `--listen-ops`.
+pub(in crate::server) const NO_KEYS: &str = "operators need an API key: start the relay with \
+    --api-key-file (docs/operations.md)";
+
 impl Who {
+    /// Finds out which operator sends a request with this head: an API key is the only credential.
+    pub(super) fn operator(hub: &Hub, parts: &Parts, peer: SocketAddr) -> Result<Who, Problem> {
+        if hub.api_keys.read().is_empty() {
+            return Err(Problem::denied("key", NO_KEYS));
+        }
+        let headers = &parts.headers;
+        let address = client_address(peer.ip(), headers, &hub.config.edge.trusted_proxies);
+        check_refusals(hub, address, "header")?;
+        if let Some(key) = api_key(hub, headers) {
+            return Ok(Who::Backend { key, identity: None });
+        }
+        let has_bearer = auth::has_bearer(headers);
+        let error = if has_bearer { LoginError::Key } else { LoginError::Missing };
+        Err(refuse(hub, address, Refused::credential("header", error)))
+    }
+
     /// Finds out who sends a request with this head. It holds one credential; a bad one is refused,
     /// and counts against the address that it came from.
     pub(super) async fn of(hub: &Hub, parts: &Parts, peer: SocketAddr) -> Result<Who, Problem> {
         let address = client_address(peer.ip(), &parts.headers, &hub.config.edge.trusted_proxies);
         let credential = credential(hub, parts);
-        if verifies(hub)
-            && let Err(retry_ms) = hub.refusals.check(of_one_client(address), Instant::now())
-        {
-            let refused = Refused::too_many(credential.way(), retry_ms);
-            refused.note(hub, address);
-            return Err(refused.problem());
+        if verifies(hub) {
+            check_refusals(hub, address, credential.way())?;
         }
         let headers = &parts.headers;
         let has_origin = headers.contains_key(header::ORIGIN);
@@ -81,11 +97,7 @@ impl Who {
             Credential::FirstFrame => Refused::credential("header", LoginError::Missing),
             Credential::Refused { way, error } => Refused::credential(way, error),
         };
-        refused.note(hub, address);
-        if matches!(hub.config.auth, Auth::None) && verifies(hub) {
-            hub.refusals.count(of_one_client(address), Instant::now());
-        }
-        Err(refused.problem())
+        Err(refuse(hub, address, refused))
     }
 
     fn of_token(identity: Arc<Identity>) -> Who {
@@ -179,6 +191,25 @@ pub(super) async fn login_of_stream(
     };
     let (user, way) = (acting.into(), "backend");
     Ok(Login { user, identity, way, answer_to: None, session: None, place: None })
+}
+
+/// Refuses an address that has brought too many wrong credentials.
+fn check_refusals(hub: &Hub, address: IpAddr, way: &'static str) -> Result<(), Problem> {
+    let checked = hub.refusals.check(of_one_client(address), Instant::now());
+    checked.map_err(|retry_ms| {
+        let refused = Refused::too_many(way, retry_ms);
+        refused.note(hub, address);
+        refused.problem()
+    })
+}
+
+/// Notes a wrong credential, which counts against the address that it came from.
+fn refuse(hub: &Hub, address: IpAddr, refused: Refused) -> Problem {
+    refused.note(hub, address);
+    if matches!(hub.config.auth, Auth::None) && verifies(hub) {
+        hub.refusals.count(of_one_client(address), Instant::now());
+    }
+    refused.problem()
 }
 
 /// The name of the API key that a request carries.

@@ -59,7 +59,7 @@ pub(in crate::upstream) struct Node {
     open_at: Mutex<Instant>,
     attempts: Attempts,
     is_retired: watch::Sender<bool>,
-    probe: Probe,
+    pub(in crate::upstream) probe: Probe,
     /// The room of the last probe.
     probe_room: Mutex<String>,
     surroundings: Arc<dyn Surroundings>,

@@ -14,7 +14,7 @@ use chat_protocol::slot::SLOTS;
 
 use crate::config::Endpoint;
 use crate::upstream::nodes::node::Node;
-use crate::upstream::nodes::overview::{NodeId, NodeOverview, Overview};
+use crate::upstream::nodes::overview::{NodeId, NodeOverview, NodeReport, Overview};
 use crate::upstream::nodes::slots::SlotMap;
 use crate::upstream::topology::cluster_view::SlotRange;
 
@@ -189,5 +189,17 @@ impl NodeMap {
             state: node.state(),
         };
         Overview { nodes: self.slots.owners().map(node).collect() }
+    }
+
+    /// What an operator sees of the nodes that have slots.
+    pub(in crate::upstream) fn reports(&self) -> Vec<NodeReport> {
+        let overviews = self.overview().nodes.into_iter();
+        let owners = self.slots.owners().map(|(node, _)| node);
+        let report = |(node, owner): (NodeOverview, &Arc<Node>)| NodeReport {
+            node,
+            address: owner.endpoint.to_string(),
+            probe: owner.probe.last(),
+        };
+        overviews.zip(owners).map(report).collect()
     }
 }

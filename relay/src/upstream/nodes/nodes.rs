@@ -23,7 +23,7 @@ use crate::upstream::health::Problem;
 use crate::upstream::listener::Listener;
 use crate::upstream::nodes::node::Node;
 use crate::upstream::nodes::node_map::NodeMap;
-use crate::upstream::nodes::overview::{NodeId, Overview};
+use crate::upstream::nodes::overview::{NodeId, NodeReport, Overview};
 use crate::upstream::subscriptions::NodeNumber;
 use crate::upstream::subscriptions::wanted::{Consequences, Wanted};
 use crate::upstream::topology::sentinel::Sentinels;
@@ -137,6 +137,11 @@ impl Nodes {
     /// The state of all nodes.
     pub(in crate::upstream) fn overview(&self) -> Arc<Overview> {
         self.overview.borrow().clone()
+    }
+
+    /// What an operator sees of the nodes that have slots.
+    pub(in crate::upstream) fn reports(&self) -> Vec<NodeReport> {
+        self.map.read().reports()
     }
 
     /// A receiver of changes of the overview.

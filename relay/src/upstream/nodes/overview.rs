@@ -4,6 +4,7 @@
 //! slots. What concerns one room asks the upstream for the state of that room's node instead.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chat_protocol::slot::SLOTS;
 
@@ -34,6 +35,17 @@ pub(crate) struct NodeOverview {
     pub(crate) slots: u16,
     /// Whether it can be used.
     pub(crate) state: State,
+}
+
+/// What an operator sees of one node. It changes with every probe, unlike the overview.
+#[derive(Debug)]
+pub(crate) struct NodeReport {
+    /// The node.
+    pub(crate) node: NodeOverview,
+    /// Where it is.
+    pub(crate) address: String,
+    /// How long the last probe took that returned.
+    pub(crate) probe: Option<Duration>,
 }
 
 /// All nodes that have slots.

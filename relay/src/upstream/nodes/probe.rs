@@ -31,9 +31,16 @@ pub(in crate::upstream) struct Probe {
     channel: Arc<Mutex<String>>,
     /// Counts probes that have returned.
     returned: watch::Sender<u64>,
+    /// How long the last one took that returned.
+    last: Mutex<Option<Duration>>,
 }
 
 impl Probe {
+    /// How long the last one took that returned.
+    pub(in crate::upstream) fn last(&self) -> Option<Duration> {
+        *self.last.lock()
+    }
+
     /// A listener that takes what belongs to the probe and passes on the rest.
     pub(in crate::upstream) fn in_front_of(
         &self,
@@ -96,7 +103,9 @@ impl Probe {
                 return Err(Problem::Unreachable(why));
             }
         }
-        METRICS.probe_seconds.record(begun.elapsed());
+        let took = begun.elapsed();
+        METRICS.probe_seconds.record(took);
+        *self.last.lock() = Some(took);
         Ok(())
     }
 

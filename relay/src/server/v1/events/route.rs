@@ -33,6 +33,7 @@ use crate::server::http_connections::HttpConnection;
 use crate::server::refused::Refused;
 use crate::server::user_connections::UserConnections;
 use crate::server::v1::cors::{self, Cors};
+use crate::server::v1::door::Door;
 use crate::server::v1::events::parameters::{self, Rooms};
 use crate::server::v1::events::pending::{Asked, Pending};
 use crate::server::v1::events::positions;
@@ -68,7 +69,7 @@ async fn events(
     request: Request,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let cors = Cors::of(&streams.hub.config, &parts.headers);
+    let cors = Cors::of(&streams.hub.config, &parts.headers, Door::Public);
     let answer = match &cors {
         Ok(_) if parts.method == Method::OPTIONS => Ok(cors::options(&parts.headers, METHODS)),
         Ok(_) => open(&streams, peer, http, &parts, body).await,
