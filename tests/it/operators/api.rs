@@ -21,7 +21,7 @@ fn an_api_key_is_the_only_credential() {
     // As many as there are below.
     let refusals = ["--max-refusals", "24/1h"];
     let with_tokens = issuer.relay("r1", &redis, &[&options[..], &refusals].concat());
-    let trusting = relay("r2", &redis, &keys, &refusals);
+    let trusting = relay("r2", &redis.url(), &keys, &refusals);
     for relay in [&with_tokens, &trusting] {
         let alice = issuer.token_of("alice", json!({}));
         let backend = issuer.token_of("svc", json!({"scope": "chat:backend"}));
@@ -50,7 +50,7 @@ fn an_api_key_is_the_only_credential() {
 fn operators_have_the_api_and_the_public_address_has_nothing_of_theirs() {
     let redis = Redis::start();
     let keys = keys();
-    let relay = relay("r1", &redis, &keys, &[]);
+    let relay = relay("r1", &redis.url(), &keys, &[]);
     let http = operator(&relay);
     let public = Http::new(relay.address());
     for path in OWN {
@@ -109,7 +109,7 @@ fn without_keys_an_operator_is_told_what_is_needed() {
 fn no_other_page_can_use_the_address_or_read_its_answers() {
     let redis = Redis::start();
     let keys = keys();
-    let relay = relay("r1", &redis, &keys, &["--allowed-origin", "*"]);
+    let relay = relay("r1", &redis.url(), &keys, &["--allowed-origin", "*"]);
     cmd!(redis, "CHAT.SEND", "lobby", "eve", "x").ok();
     let host = relay.ops_address().to_string();
     let ban = json!({"action": "ban", "user": "eve"});
@@ -164,7 +164,7 @@ fn no_other_page_can_use_the_address_or_read_its_answers() {
 fn a_list_of_rooms_comes_in_pages_and_wrong_questions_are_refused() {
     let redis = Redis::start();
     let keys = keys();
-    let relay = relay("r1", &redis, &keys, &[]);
+    let relay = relay("r1", &redis.url(), &keys, &[]);
     let http = operator(&relay);
     let rooms: Vec<String> = (0..120).map(|n| format!("room-{n:03}")).collect();
     let mut follow = vec!["CHAT.FOLLOW".to_owned(), "@bob".to_owned()];

@@ -54,8 +54,8 @@ fn go(page: &Page<'_>, place: &str, view: &str) {
 fn an_operator_signs_in_and_finds_relays_rooms_and_their_messages() {
     let redis = Redis::start();
     let keys = keys();
-    let r1 = relay("r1", &redis, &keys, &[]);
-    let _r2 = relay("r2", &redis, &keys, &[]);
+    let r1 = relay("r1", &redis.url(), &keys, &[]);
+    let _r2 = relay("r2", &redis.url(), &keys, &[]);
     let processes = await_relays(&redis, &["r1", "r2"]);
     for n in 0..60 {
         cmd!(redis, "CHAT.SEND", format!("room-{n:02}"), "bob", format!("text {n}")).ok();
@@ -129,7 +129,7 @@ fn an_operator_signs_in_and_finds_relays_rooms_and_their_messages() {
 fn an_operator_suspends_a_user_and_ends_sockets() {
     let redis = Redis::start();
     let keys = keys();
-    let relay = relay("r1", &redis, &keys, &[]);
+    let relay = relay("r1", &redis.url(), &keys, &[]);
     let alice = relay.connect("alice");
     alice.ok(json!({"op": "join", "room": "lobby"}));
     let browser = Browser::start();
@@ -176,7 +176,7 @@ fn an_operator_suspends_a_user_and_ends_sockets() {
 fn nothing_that_others_have_written_is_markup() {
     let redis = Redis::start();
     let keys = keys();
-    let relay = relay("r1", &redis, &keys, &[]);
+    let relay = relay("r1", &redis.url(), &keys, &[]);
     await_relays(&redis, &["r1"]);
     let evil = "<img/src=x/onerror=hacked=1>";
     let words = "<img src=x onerror=hacked=1><script>hacked=1</script>";
@@ -245,10 +245,32 @@ fn nothing_that_others_have_written_is_markup() {
 }
 
 #[test]
+fn while_redis_is_away_the_page_says_so() {
+    let mut redis = Redis::start();
+    let keys = keys();
+    let relay = relay("r1", &redis.url(), &keys, &[]);
+    let browser = Browser::start();
+    let page = signed_in(&browser, &relay, "");
+    redis.kill();
+    let node = "document.querySelector('[data-list=nodes] tbody').textContent.includes('away')";
+    page.wait(node, &json!(true), LATER);
+    page.wait(&format!("{}.includes('cannot be reached')", value("ready")), &json!(true), SOON);
+    page.evaluate("location.hash = '#/rooms'");
+    page.wait(SHOWN, &json!(["rooms", "failed"]), SOON);
+    let problem = "document.querySelector('#problem').textContent.startsWith('UNAVAILABLE')";
+    page.wait(problem, &json!(true), SOON);
+    redis.restart();
+    relay.wait_ready();
+    page.click("#refresh");
+    page.wait(SHOWN, &json!(["rooms", "ready"]), SOON);
+    page.wait("document.querySelector('#problem').textContent", &json!(""), SOON);
+}
+
+#[test]
 fn a_page_that_nobody_sees_asks_nothing() {
     let redis = Redis::start();
     let keys = keys();
-    let relay = relay("r1", &redis, &keys, &["--presence-ttl", "3s", "--grace", "1s"]);
+    let relay = relay("r1", &redis.url(), &keys, &["--presence-ttl", "3s", "--grace", "1s"]);
     await_relays(&redis, &["r1"]);
     let calls = |name: &str| {
         let stats = cmd!(redis, "INFO", "commandstats").text().to_owned();

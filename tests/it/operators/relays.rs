@@ -1,15 +1,17 @@
 //! Relays announce themselves in one room: who is in it, what that costs, and that no user sees it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chat_tests::clients::client::Client;
 use chat_tests::clients::http::Http;
 use chat_tests::cmd;
+use chat_tests::servers::cluster::{Cluster, Shape};
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
+use chat_tests::servers::store::Store;
 use chat_tests::servers::tokens::Issuer;
 use chat_tests::wait::{LATER, SOON, eventually};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::operators::stage::{RELAYS, await_relays, keys, operator, relay};
 
@@ -20,8 +22,8 @@ const TTL: [&str; 4] = ["--presence-ttl", "3s", "--grace", "1s"];
 fn the_list_has_the_relays_that_run() {
     let redis = Redis::start();
     let keys = keys();
-    let mut first = relay("eu-r1", &redis, &keys, &TTL);
-    let mut second = relay("eu-r2", &redis, &keys, &TTL);
+    let mut first = relay("eu-r1", &redis.url(), &keys, &TTL);
+    let mut second = relay("eu-r2", &redis.url(), &keys, &TTL);
     let silent = Relay::start("r3", &redis);
     let users = await_relays(&redis, &["eu-r1", "eu-r2"]);
     let _alice = second.connect("alice");
@@ -50,7 +52,7 @@ fn no_user_comes_near_the_list() {
     let redis = Redis::start();
     let keys = keys();
     let issuer = Issuer::new();
-    let trusting = relay("r1", &redis, &keys, &TTL);
+    let trusting = relay("r1", &redis.url(), &keys, &TTL);
     let with_tokens = issuer.relay("r2", &redis, &["--anonymous", "--api-key-file", keys.path()]);
     // That one has --listen-ops too.
     await_relays(&redis, &["r1", "r2"]);
@@ -118,7 +120,7 @@ fn commands(redis: &Redis) -> Vec<(String, u64)> {
 fn while_nobody_looks_a_relay_costs_one_command_for_each_beat() {
     let redis = Redis::start();
     let keys = keys();
-    let relay = relay("r1", &redis, &keys, &[&TTL[..], &["--probe", "60s"]].concat());
+    let relay = relay("r1", &redis.url(), &keys, &[&TTL[..], &["--probe", "60s"]].concat());
     await_relays(&redis, &["r1"]);
     let count = |name: &str| {
         let found = commands(&redis);
@@ -167,4 +169,42 @@ fn a_relay_whose_user_may_not_announce_it_serves_all_the_same() {
     redis.relay_user();
     cmd!(redis, "ACL", "SETUSER", "relay", "~*").ok();
     await_relays(&redis, &["r1"]);
+}
+
+#[test]
+fn in_a_cluster_all_relays_are_in_one_room_and_all_primaries_are_shown() {
+    let mut cluster = Cluster::with(&Shape { replicas: 0, ..Shape::default() });
+    let keys = keys();
+    let options = [&TTL[..], &["--probe", "1s"]].concat();
+    let [r1, r2] = ["r1", "r2"].map(|name| relay(name, &cluster.url(), &keys, &options));
+    let home = cluster.owner_of(RELAYS);
+    await_relays(cluster.node(home), &["r1", "r2"]);
+    for room in cluster.rooms("room", 2) {
+        cmd!(cluster.wire_to(&room), "CHAT.SEND", &room, "bob", "x").ok();
+    }
+    for relay in [&r1, &r2] {
+        let http = operator(relay);
+        assert_eq!(http.get("/v1/rooms/*relays/who").ok()["users"], 2);
+        let rooms = http.get("/v1/rooms?match=room*&count=100").ok();
+        assert_eq!(rooms["rooms"].as_array().map(Vec::len), Some(6), "{rooms}");
+    }
+    let states = || {
+        let told = operator(&r1).get("/ops/relay").ok();
+        let nodes = told["nodes"].as_array().expect("nodes").clone();
+        let slots: u64 = nodes.iter().map(|node| node["slots"].as_u64().expect("a number")).sum();
+        assert_eq!((nodes.len(), slots), (3, 16384), "{told}");
+        let state = |node: &Value| {
+            let word = |name: &str| node[name].as_str().unwrap_or_default().to_owned();
+            (word("address"), word("state"))
+        };
+        nodes.iter().map(state).collect::<BTreeMap<_, _>>()
+    };
+    assert!(states().values().all(|state| state == "open"), "{:?}", states());
+    let lost = (home + 1) % 3;
+    let address = cluster.address(lost).to_string();
+    cluster.kill(lost);
+    eventually("the lost primary", LATER, || match states() {
+        states if states[&address] == "away" => Ok(()),
+        states => Err(format!("{states:?}")),
+    });
 }

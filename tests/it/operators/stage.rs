@@ -12,11 +12,11 @@ pub(super) const KEY: &str = "0123456789abcdef0123456789abcdef";
 pub(super) const RELAYS: &str = "*relays";
 const OPS: [&str; 2] = ["--listen-ops", "127.0.0.1:0"];
 
-/// A relay that serves operators who have [`KEY`], and further options.
+/// A relay for the Redis at `url` that serves operators who have [`KEY`], with further options.
 #[track_caller]
-pub(super) fn relay(name: &str, redis: &Redis, keys: &KeyFile, options: &[&str]) -> Relay {
+pub(super) fn relay(name: &str, url: &str, keys: &KeyFile, options: &[&str]) -> Relay {
     let all = [&OPS[..], &["--api-key-file", keys.path()], options].concat();
-    let relay = Relay::with(name, &redis.url(), &all);
+    let relay = Relay::with(name, url, &all);
     relay.wait_ready();
     relay
 }

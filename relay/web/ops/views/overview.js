@@ -92,7 +92,7 @@ function listed({ cursor, users, list }, turn, from = null) {
     ['Process', ({ process }) => process],
     ['Version', ({ version }) => version],
     ['Connections', ({ connections }) => number(connections), 'number'],
-    ['Since (UTC)', ({ since }) => time(since)],
+    ['Since (UTC)', ({ since }) => time(since), 'time'],
     ['Operators', place],
   ];
   const rows = list.map(relayOf);

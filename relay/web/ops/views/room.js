@@ -68,7 +68,7 @@ function membersOf({ members }) {
   const columns = [
     ['User', user],
     ['Role', ({ role }) => role],
-    ['Joined (UTC)', ({ joined }) => time(joined)],
+    ['Joined (UTC)', ({ joined }) => time(joined), 'time'],
   ];
   return table({ list: 'members', columns, rows: members, key });
 }
@@ -78,7 +78,7 @@ function present({ users, connections, list }) {
     ['User', user],
     ['Status', ({ status }) => status],
     ['Connections', ({ connections }) => number(connections), 'number'],
-    ['Since (UTC)', ({ since }) => time(since)],
+    ['Since (UTC)', ({ since }) => time(since), 'time'],
   ];
   return html`
     <p class="quiet">${number(users)} users, ${number(connections)} connections</p>
@@ -98,7 +98,7 @@ function told({ events, more }, showMessages) {
   const said = ({ text, deleted, by }) =>
     deleted || by ? html`<em>deleted</em>` : html`<span class="message-text">${text ?? ''}</span>`;
   const columns = [
-    ['Time (UTC)', ({ ts }) => time(ts)],
+    ['Time (UTC)', ({ ts }) => time(ts), 'time'],
     ['User', user],
     ['Kind', ({ kind, type }) => kind ?? type],
     ['Text', said],

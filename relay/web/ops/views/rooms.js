@@ -34,7 +34,7 @@ export function draw({ rooms, cursor, incomplete }, { turn, cursors, typed, find
   const name = ({ room }) => html`<a href=${linkTo('room', room)}>${room}</a>`;
   const columns = [
     ['Room', name],
-    ['Last active (UTC)', ({ last }) => time(momentOf(last))],
+    ['Last active (UTC)', ({ last }) => time(momentOf(last)), 'time'],
     ['Members', ({ members }) => number(members), 'number'],
     ['Online', ({ online }) => number(online), 'number'],
     ['Topic', ({ topic }) => topic],

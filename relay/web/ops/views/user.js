@@ -36,7 +36,7 @@ export function draw({ profiles, settings, who, own }, page) {
   const link = ({ room }) => html`<a href=${linkTo('room', room)}>${room}</a>`;
   const columns = [
     ['Room', link],
-    ['Since (UTC)', ({ since }) => time(since)],
+    ['Since (UTC)', ({ since }) => time(since), 'time'],
   ];
   return html`
     <h1 dir="auto" data-value="user">${name}</h1>
