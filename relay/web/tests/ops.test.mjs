@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Api, ApiError } from '../ops/api.js';
 import { by, perSecond, quantile, read, total } from '../ops/metrics.js';
+import { load as loadRoom } from '../ops/views/room.js';
+import { load as loadRooms } from '../ops/views/rooms.js';
 import {
   atMost,
   linkTo,
@@ -196,4 +198,41 @@ test('refusals say what is wrong, and those of single frames stand in their plac
   assert.deepEqual([second.code, second.untilMs], ['BANNED', 7]);
   await assert.rejects(api.ask({}), { status: 0 });
   await assert.rejects(api.ask({}), { status: 502 });
+});
+
+test('a search asks for few pages at once, and stops at the first that shows something', async () => {
+  const scene = (pages) => {
+    const asked = [];
+    const ask = async (frame) => {
+      asked.push(frame);
+      return pages(asked.length);
+    };
+    return { asked, page: { api: { ask }, cursors: {}, typed: 'lob' } };
+  };
+  const none = scene((n) => ({ rooms: [], cursor: String(n) }));
+  assert.deepEqual(await loadRooms(none.page), { rooms: [], cursor: '10' });
+  assert.equal(none.asked.length, 10);
+  assert.deepEqual(none.asked[0], { op: 'rooms', count: 200, match: '*lob*' });
+  assert.equal(none.asked[9].cursor, '9');
+  const third = scene((n) => ({ rooms: n === 3 ? [{ room: 'lobby' }] : [], cursor: String(n) }));
+  assert.equal((await loadRooms(third.page)).cursor, '3');
+  const end = scene(() => ({ rooms: [], cursor: null }));
+  await loadRooms({ ...end.page, typed: '', cursors: { rooms: '7' } });
+  assert.deepEqual(end.asked, [{ op: 'rooms', count: 50, cursor: '7' }]);
+});
+
+test('one room is asked for once, a page of each list, and no message', async () => {
+  const asked = [];
+  const api = { askAll: async (frames) => asked.push(frames) && frames.map(() => ({})) };
+  const { messages } = await loadRoom({ api, cursors: { who: '5' }, name: 'lobby' });
+  assert.equal(messages, null);
+  const list = { room: 'lobby', count: 50 };
+  assert.deepEqual(asked, [
+    [
+      { op: 'room', room: 'lobby' },
+      { op: 'members', ...list },
+      { op: 'who', ...list, cursor: '5' },
+      { op: 'sanctions', ...list },
+    ],
+  ]);
 });
