@@ -19,7 +19,7 @@ fn an_api_key_is_the_only_credential() {
     let issuer = Issuer::new();
     let options = ["--listen-ops", "127.0.0.1:0", "--api-key-file", keys.path(), "--jwt-backend"];
     // As many as there are below.
-    let refusals = ["--max-refusals", "24/1h"];
+    let refusals = ["--max-refusals", "24/24h"];
     let with_tokens = issuer.relay("r1", &redis, &[&options[..], &refusals].concat());
     let trusting = relay("r2", &redis.url(), &keys, &refusals);
     for relay in [&with_tokens, &trusting] {
