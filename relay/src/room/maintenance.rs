@@ -31,6 +31,7 @@ impl Room {
         state.drop_old(now);
         let next = state.sync_if_behind(now);
         match is_up {
+            _ if state.paused.is_empty() => {}
             true => self.end_long_pauses(&mut state, now, pending_flush),
             false => state.restart_pauses(now),
         }
