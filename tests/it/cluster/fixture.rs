@@ -139,6 +139,9 @@ fn moving_slots_loses_no_message() {
         let of_first = cluster.slots_of(0);
         let slots: Vec<u16> = slots.into_iter().filter(|slot| of_first.contains(slot)).collect();
         cluster.move_slots(&slots, 0, 1);
+        // Late news of a finished move would end the next one of the same slot: Valkey 9.1 forgets
+        // that it imports the slot.
+        cluster.agree();
         // Back by hand, with a look at each step.
         let mut moving = Move::begin(cluster, &slots, 1, 0);
         moving.migrate();

@@ -15,6 +15,7 @@ use chat_tests::servers::http_server::{HttpServer, Response};
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::servers::sentinel::{Sentinels, replicated};
+use chat_tests::servers::server::Server;
 use serde_json::json;
 
 /// In everything that may not be shown.
@@ -67,7 +68,8 @@ fn a_page_has_versions_settings_limits_state_and_counters() {
     let digest = redis.digest();
     let page = doctor(&redis.url(), &["--ping", "7s", "--ops", &ops]);
     assert_eq!(redis.digest(), digest, "nothing is changed");
-    let version = format!("version={} ", redis.info("server", "redis_version"));
+    let field = format!("{}_version", Server::of(&redis).product());
+    let version = format!("version={} ", redis.info("server", &field));
     assert_has(
         &page,
         &[
@@ -264,7 +266,8 @@ fn the_rest_is_told_while_redis_is_away() {
 fn every_primary_of_a_cluster_is_described_and_that_of_sentinels() {
     let cluster = Cluster::with(&Shape { primaries: 3, replicas: 0, ..Shape::default() });
     let page = doctor(&cluster.url(), &[]);
-    assert_has(&page, &["ok      cluster: all 16384 slots have an owner", " redis_mode=cluster"]);
+    // Valkey calls it server_mode.
+    assert_has(&page, &["ok      cluster: all 16384 slots have an owner", "_mode=cluster"]);
     for node in cluster.primaries() {
         assert_has(&page, &[&format!("\nRedis at {}\n", cluster.address(node))]);
     }

@@ -10,6 +10,7 @@ use chat_tests::process::Process;
 use chat_tests::servers::artefacts;
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
+use chat_tests::servers::server::Server;
 use chat_tests::wait::{LATER, eventually};
 
 fn document() -> String {
@@ -130,8 +131,12 @@ fn a_page_for_a_bug_report_is_as_shown() {
     let relay = Relay::with("r1", &redis.url(), &["--listen-ops", "127.0.0.1:0"]);
     relay.wait_ready();
     let ops = relay.ops_address().to_string();
+    let product = Server::of(&redis).product();
     let here = |text: &str| {
-        text.replace("127.0.0.1:6379", &redis.address().to_string()).replace("10.0.0.5:9100", &ops)
+        text.replace("127.0.0.1:6379", &redis.address().to_string())
+            .replace("10.0.0.5:9100", &ops)
+            .replace("redis: redis", &format!("redis: {product}"))
+            .replace("server=redis", &format!("server={product}"))
     };
     let command = here(shown[0]);
     let output = Command::new(artefacts::relay()).args(command.split(' ').skip(2)).output();

@@ -30,6 +30,14 @@ impl Server {
         kind(next(), next())
     }
 
+    /// Its name in INFO: `redis` or `valkey`.
+    pub fn product(self) -> &'static str {
+        match self {
+            Server::Redis(..) => "redis",
+            Server::Valkey(..) => "valkey",
+        }
+    }
+
     /// Whether commands of modules can belong to ACL categories.
     pub fn has_command_categories(self) -> bool {
         self >= Server::Redis(7, 2)
