@@ -44,6 +44,30 @@ test('the room counts to an id, the client what comes after it', () => {
   assert.equal(room.unread, 5);
 });
 
+test('a first page that is newer than the count adds to it, and an older one does not', () => {
+  const opened = (last, ...events) => {
+    const room = new RoomState('lobby', { user: 'alice' });
+    room.settleUnread({ unread: 1, mentions: 0, cursor: idOf(0), last: idOf(last) });
+    room.replace({ events, last: idOf(events.length), more: false });
+    return room;
+  };
+  const newer = opened(
+    1,
+    message(1),
+    message(2, { mentions: ['alice'] }),
+    message(3, { user: 'alice' }),
+  );
+  assert.deepEqual([newer.unread, newer.mentions], [2, 1]);
+  const same = opened(2, message(1), message(2, { user: 'alice' }));
+  assert.equal(same.unread, 1);
+  const older = opened(2, message(1));
+  assert.equal(older.unread, 1);
+  older.apply(message(2), NOW);
+  assert.equal(older.unread, 1, 'it was counted');
+  older.apply(message(3), NOW);
+  assert.equal(older.unread, 2);
+});
+
 test('deleting an unread message takes it off, a read one does not', () => {
   const room = away(message(1), message(2), message(3, { mentions: ['alice'] }));
   room.settleUnread({ unread: 2, mentions: 1, cursor: idOf(1), last: idOf(3) });

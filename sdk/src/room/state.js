@@ -169,7 +169,9 @@ export class RoomState extends RoomFacts {
     const isStillEnded = page.last === NOWHERE && (page.role ?? null) === null;
     if (!hasEnded(this.problem) || !isStillEnded) this.problem = null;
     for (const event of page.events) this.#insert(event, this.items.length, page.last);
-    if (this.background && this.cursor !== null) this.#countUnread(this.cursor);
+    // The inbox may have counted before the first page was made.
+    const known = this.cursor ?? this.counts.countedTo;
+    if (this.background && known !== null) this.#countUnread(known);
     this.cursor = page.last;
     this.#mark();
     this.moreBefore = Boolean(page.more);
@@ -463,7 +465,7 @@ export class RoomState extends RoomFacts {
   }
 
   /**
-   * What a page brought that lies after the position we had.
+   * What a page brought that lies after the position we had, or after what the room has counted.
    * @param {string} cursor
    */
   #countUnread(cursor) {
