@@ -22,6 +22,7 @@ mod lone_server;
 mod nodes;
 mod outcome;
 pub(crate) mod replies;
+mod room_states;
 mod routing;
 mod subscriptions;
 mod topology;

@@ -1,12 +1,10 @@
-//! The upstream: calls commands at the nodes that own their rooms, and says what state a room's
-//! node is in.
+//! The upstream: calls commands at the nodes that own their rooms.
 //!
-//! Users of the upstream ask for the state of the room that they mean, and each command has its own
-//! outcome, because rooms may lie on different nodes. A server that stands alone is one node with
-//! all rooms: then no slot is computed, and a call is one write to one link.
+//! Each command has its own outcome, because rooms may lie on different nodes. A server that stands
+//! alone is one node with all rooms: then no slot is computed, and a call is one write to one link.
 //!
-//! `routing.rs` decides what becomes of each command, `nodes/` knows the nodes. Nothing here knows
-//! what commands mean.
+//! `routing.rs` decides what becomes of each command, `nodes/` knows the nodes, `room_states.rs` says
+//! what state a room's node is in. Nothing here knows what commands mean.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,13 +31,13 @@ use crate::upstream::topology::sentinel::Sentinels;
 
 /// How long a call waits for what will soon pass: a failover for which the operator asks takes up
 /// to 0.3 s, and a link to a new node less.
-const PATIENCE: Duration = Duration::from_millis(500);
+pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 /// Pause before a command is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 /// The upstream, shared by the whole relay, open or not.
 pub(crate) struct Upstream {
-    nodes: Arc<Nodes>,
+    pub(super) nodes: Arc<Nodes>,
     /// A server that denies this command serves all the same.
     dispensable: Option<&'static str>,
 }
@@ -98,74 +96,7 @@ impl Upstream {
         self.nodes.clone().run(listener).await;
     }
 
-    // The state of a room's node.
-
-    /// Whether the room's node is connected and proven. It may still refuse some commands.
-    pub(crate) fn is_up(&self, room: &str) -> bool {
-        self.nodes.of_room(room).is_some_and(|node| node.is_linked())
-    }
-
-    /// Returns once the room's node is connected and proven.
-    pub(crate) async fn wait_up(&self, room: &str) {
-        self.wait_until(|_| self.is_up(room)).await;
-    }
-
-    /// Whether the room's node is connected and proven, perhaps only in a moment: a node that may
-    /// have a link soon is waited for.
-    pub(crate) async fn reach(&self, room: &str) -> bool {
-        if self.is_up(room) {
-            return true;
-        }
-        let is_decided = self.wait_until(|_| self.is_up(room) || self.is_away(room));
-        let _ = tokio::time::timeout(PATIENCE, is_decided).await;
-        self.is_up(room)
-    }
-
-    /// Whether the room has no node, or one without a link to which the last attempt has failed.
-    pub(crate) fn is_away(&self, room: &str) -> bool {
-        self.nodes.of_room(room).is_none_or(|node| !node.is_linked() && !may_come(&node))
-    }
-
-    /// Whether the room's node can be used, and if not, why.
-    pub(crate) fn state_of(&self, room: &str) -> State {
-        match self.nodes.of_room(room) {
-            Some(node) => node.state(),
-            None => State::Unavailable(self.nodes.problem()),
-        }
-    }
-
-    /// Whether the room's node accepts writes, as far as is known.
-    pub(crate) fn is_open(&self, room: &str) -> bool {
-        let node = self.nodes.of_room(room);
-        node.is_some_and(|node| node.is(|state| *state == State::Open))
-    }
-
-    /// Returns once the room's node accepts writes.
-    pub(crate) async fn wait_open(&self, room: &str) {
-        self.wait_until(|_| self.is_open(room)).await;
-    }
-
-    /// Returns once the room's node can be read.
-    pub(crate) async fn wait_readable(&self, room: &str) {
-        self.wait_for(room, State::can_read).await;
-    }
-
-    /// Returns once the state of the room's node is such.
-    pub(crate) async fn wait_for(&self, room: &str, is_such: impl Fn(&State) -> bool) {
-        self.wait_until(|_| is_such(&self.state_of(room))).await;
-    }
-
-    /// Returns once something holds that depends on the state of nodes.
-    pub(crate) async fn wait_until(&self, holds: impl Fn(&Upstream) -> bool) {
-        let mut changes = self.nodes.changes();
-        // The sender lives in `self`: waiting cannot fail.
-        while !holds(self) && changes.changed().await.is_ok() {}
-    }
-
-    /// The node that has the room's slot. `None`: no node is known to.
-    pub(crate) fn owner(&self, room: &str) -> Option<NodeId> {
-        self.nodes.of_room(room).map(|node| node.id())
-    }
+    // The nodes.
 
     /// The room has moved to another node, by an event of the room.
     pub(crate) fn moved(&self, _room: &str) {
@@ -477,7 +408,7 @@ impl Upstream {
 
 /// Whether this node may have a link soon, or a successor: one that has become a replica was
 /// replaced as planned, and the map hears of it soon.
-fn may_come(node: &Node) -> bool {
+pub(super) fn may_come(node: &Node) -> bool {
     let is_replaced = node.is(|state| *state == State::Unavailable(Problem::Replica));
     node.may_come() || is_replaced && node.open_at().elapsed() < PATIENCE
 }

@@ -148,7 +148,7 @@ async fn login_later(context: Arc<Context>, mut rooms: Vec<Wanted>, mut is_admit
         // If only writes are refused, the remaining rooms need a write: wait for a change.
         if is_admitted {
             let changes = |state: &State| !matches!(state, State::WritesRefused(_));
-            upstream.wait_for(&personal, changes).await;
+            upstream.wait_until(|upstream| changes(&upstream.state_of(&personal))).await;
         }
     };
     if context.connection.ended().is_some() {
